@@ -1,0 +1,77 @@
+/** Swin Transformer (Liu et al. 2021, arXiv 2103.14030). */
+export interface SwinConfig {
+  readonly kind: "swin";
+  /** Side of the square input, in pixels. */
+  readonly imageSize: number;
+  readonly patchSize: number;
+  /** Width of the first stage; each later stage doubles it. */
+  readonly embedWidth: number;
+  /** Blocks of each stage. */
+  readonly depths: readonly number[];
+  /** Attention heads of each stage. */
+  readonly heads: readonly number[];
+  /** Side of the attention windows, in positions. */
+  readonly window: number;
+}
+
+/** MobileNetV2 1.0 (Sandler et al. 2018, arXiv 1801.04381), batch norms folded. */
+export interface MobileNetV2Config {
+  readonly kind: "mobilenet_v2";
+  /** Side of the square input, in pixels: a multiple of 32. */
+  readonly imageSize: number;
+}
+
+export type EncoderConfig = SwinConfig | MobileNetV2Config;
+
+/** The tagging head: a BERT-like decoder without self-attention (Query2Label, arXiv 2107.10834). */
+export interface HeadConfig {
+  readonly width: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly intermediate: number;
+}
+
+/** Sizes of a RAM++ ("ram_plus") or RAM ("ram") network. */
+export interface RamConfig {
+  readonly modelType: "ram_plus" | "ram";
+  readonly encoder: EncoderConfig;
+  /** Width of the space that tag descriptions and projected image tokens share. */
+  readonly textWidth: number;
+  readonly tags: number;
+  /** Descriptions of each tag; 1 in RAM. */
+  readonly descriptions: number;
+  readonly head: HeadConfig;
+  /**
+   * Add the similarity of the image and each reweighted description, scaled, and a bias of each tag to the head's logits.
+   * The published models do not.
+   */
+  readonly similarity: boolean;
+}
+
+/** Width of the encoder's tokens. */
+export function encoderWidth(c: EncoderConfig): number {
+  return c.kind === "swin" ? c.embedWidth * 2 ** (c.depths.length - 1) : 1280;
+}
+
+/** Side of the grid of tokens that the encoder gives. */
+export function encoderGrid(c: EncoderConfig): number {
+  return c.kind === "swin" ? c.imageSize / c.patchSize / 2 ** (c.depths.length - 1) : c.imageSize / 32;
+}
+
+/** The window and shift of a Swin block: where the window is at least the stage's side it is the side, and nothing shifts. */
+export function blockWindow(c: SwinConfig, stage: number, block: number): { side: number; window: number; shift: number } {
+  const side = c.imageSize / c.patchSize / 2 ** stage;
+  if (c.window >= side) return { side, window: side, shift: 0 };
+  return { side, window: c.window, shift: block % 2 === 1 ? Math.floor(c.window / 2) : 0 };
+}
+
+/** Swin-L at 384 pixels with the published 4,585 tags of 51 descriptions: RAM++ as released. */
+export const publishedRamPlus: RamConfig = {
+  modelType: "ram_plus",
+  encoder: { kind: "swin", imageSize: 384, patchSize: 4, embedWidth: 192, depths: [2, 2, 18, 2], heads: [6, 12, 24, 48], window: 12 },
+  textWidth: 512,
+  tags: 4585,
+  descriptions: 51,
+  head: { width: 768, layers: 2, heads: 4, intermediate: 3072 },
+  similarity: false,
+};

@@ -1,0 +1,81 @@
+import { add, exp, mul } from "../graph/ops/elementwise.js";
+import type { Params } from "../graph/params.js";
+import { input, type Value } from "../graph/value.js";
+import type { Dim } from "../graph/type.js";
+import { encoderGrid, encoderWidth, type RamConfig } from "./config.js";
+import type { NetworkHooks } from "./hooks.js";
+import { linear } from "./layers.js";
+import { mobileNetV2 } from "./mobilenet-v2.js";
+import { globalEmbedding, reweight } from "./reweight.js";
+import { swin } from "./swin.js";
+import { taggingHead } from "./tagging-head.js";
+
+/** The encoder's tokens [B, 1 + N, encoder width] of images [B, 3, S, S]. */
+export function encode(image: Value, p: Params, c: RamConfig, hooks: NetworkHooks = {}): Value {
+  const scope = p.at("visual_encoder");
+  const tokens = c.encoder.kind === "swin" ? swin(image, scope, c.encoder, hooks) : mobileNetV2(image, scope, c.encoder, hooks);
+  hooks.observe?.("encoder_output", tokens);
+  return tokens;
+}
+
+/** Tokens brought into the space of the descriptions: `image_embeds` [B, 1 + N, W]. */
+export function projectTokens(tokens: Value, p: Params, c: RamConfig): Value {
+  return linear(tokens, c.textWidth, p.at("image_proj"), { init: "default" });
+}
+
+/** The embeddings of some tags: rows of `label_embed` and, where the network has the similarity term, their biases. */
+export interface LabelRows {
+  /** [T D, W], row = tag * D + description. */
+  readonly embed: Value;
+  /** [T] */
+  readonly bias: Value | null;
+}
+
+/** The embeddings of all tags. */
+export function allLabels(p: Params, c: RamConfig): LabelRows {
+  return {
+    embed: p.get("label_embed", [c.tags * c.descriptions, c.textWidth], { kind: "normal", std: c.textWidth ** -0.5 }),
+    bias: c.similarity ? p.get("similarity_bias", [c.tags], { kind: "constant", value: -11 }) : null,
+  };
+}
+
+/** Logits [B, T] of tags for photos whose tokens are `imageEmbeds` [B, 1 + N, W]. RAM++ reweights descriptions, RAM has one vector a tag. */
+export function tagLogits(imageEmbeds: Value, labels: LabelRows, p: Params, c: RamConfig, hooks: NetworkHooks = {}): Value {
+  if (c.modelType === "ram") return taggingHead(labels.embed, imageEmbeds, p, c.head, hooks);
+  const logScale = p.get("reweight_scale", [], { kind: "constant", value: Math.log(1 / 0.07) });
+  const reweighted = reweight(globalEmbedding(imageEmbeds), labels.embed, c.descriptions, logScale);
+  hooks.observe?.("reweight_softmax", reweighted.weights);
+  hooks.observe?.("label_embed_reweighted", reweighted.labels);
+  const logits = taggingHead(reweighted.labels, imageEmbeds, p, c.head, hooks);
+  if (labels.bias === null) return logits;
+  const scale = exp(p.get("similarity_scale", [], { kind: "constant", value: Math.log(25) }));
+  return add(logits, add(mul(reweighted.similarity, scale), labels.bias));
+}
+
+/** The two graphs that a model folder holds, by their outputs, with inputs `pixel_values` and `image_embeds`. */
+export interface RamGraphs {
+  /** `pixel_values` [batch, 3, S, S] to `image_embeds` [batch, 1 + N, W]. */
+  readonly vision: { readonly image_embeds: Value };
+  /** `image_embeds` to `logits` [batch, T]. */
+  readonly tagging: { readonly logits: Value };
+}
+
+/** Builds the network's two graphs. `batch` may be symbolic. */
+export function ramGraphs(p: Params, c: RamConfig, batch: Dim = "batch", hooks: NetworkHooks = {}): RamGraphs {
+  const image = input("pixel_values", "float32", [batch, 3, c.encoder.imageSize, c.encoder.imageSize]);
+  const embeds = projectTokens(encode(image, p, c, hooks), p, c);
+  const given = input("image_embeds", "float32", [batch, 1 + encoderGrid(c.encoder) ** 2, c.textWidth]);
+  return { vision: { image_embeds: embeds }, tagging: { logits: tagLogits(given, allLabels(p, c), p, c, hooks) } };
+}
+
+/** Logits [B, T] for images [B, 3, S, S]: the whole network in one. */
+export function ramPlus(image: Value, p: Params, c: RamConfig, hooks: NetworkHooks = {}): Value {
+  const embeds = projectTokens(encode(image, p, c, hooks), p, c);
+  hooks.observe?.("image_embeds", embeds);
+  return tagLogits(embeds, allLabels(p, c), p, c, hooks);
+}
+
+/** Width of the tokens that the network's encoder gives, before projection. */
+export function tokenWidth(c: RamConfig): number {
+  return encoderWidth(c.encoder);
+}
