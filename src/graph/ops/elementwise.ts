@@ -20,9 +20,9 @@ export function commonDType(name: string, types: readonly ValueType[]): DType {
   return first;
 }
 
-function map(x: Tensor, dtype: DType, f: (v: number) => number): Tensor {
+function map(x: Tensor, dtype: DType, f: (v: number, dtype: DType) => number): Tensor {
   const out = allocate(dtype, x.data.length) as Float64Array;
-  for (let i = 0; i < out.length; i++) out[i] = f(Number(x.data[i]));
+  for (let i = 0; i < out.length; i++) out[i] = f(Number(x.data[i]), dtype);
   return { dtype, shape: x.shape, data: out } as Tensor;
 }
 
@@ -35,7 +35,7 @@ function combine(a: Tensor, b: Tensor, dtype: DType, shape: Shape, f: (x: number
 
 type UnaryGradient = (dy: Value, x: Value, y: Value) => Value | null;
 
-function unaryOp(name: string, f: (x: number) => number, grad: UnaryGradient | "none", operations = 1): Op<Empty> {
+function unaryOp(name: string, f: (x: number, dtype: DType) => number, grad: UnaryGradient | "none", operations = 1): Op<Empty> {
   return {
     name,
     type: ([x]) => x!,
@@ -55,6 +55,12 @@ function binaryOp(name: string, f: (x: number, y: number) => number, grad: ((dy:
   };
 }
 
+/** In float32 the sum is rounded before the division, as in the reference: from about 16.6 on the result is exactly 1. */
+function logistic(x: number, dtype: DType): number {
+  const sum = 1 + Math.exp(-x);
+  return 1 / (dtype === "float32" ? Math.fround(sum) : sum);
+}
+
 const like = (value: number, x: Value): Value => scalar(value, x.dtype);
 
 export const Neg = unaryOp("Neg", (x) => -x, (dy) => neg(dy));
@@ -65,7 +71,7 @@ export const Abs = unaryOp("Abs", Math.abs, (dy, x) => mul(dy, sign(x)));
 export const Sign = unaryOp("Sign", Math.sign, "none");
 export const Reciprocal = unaryOp("Reciprocal", (x) => 1 / x, (dy, _x, y) => neg(mul(dy, mul(y, y))));
 export const Relu = unaryOp("Relu", (x) => Math.max(x, 0), (dy, _x, y) => mul(dy, sign(y)));
-export const Sigmoid = unaryOp("Sigmoid", (x) => 1 / (1 + Math.exp(-x)), (dy, _x, y) => mul(dy, mul(y, sub(like(1, y), y))), 4);
+export const Sigmoid = unaryOp("Sigmoid", logistic, (dy, _x, y) => mul(dy, mul(y, sub(like(1, y), y))), 4);
 export const Tanh = unaryOp("Tanh", Math.tanh, (dy, _x, y) => mul(dy, sub(like(1, y), mul(y, y))), 4);
 export const Erf = unaryOp("Erf", erf, (dy, x) => mul(dy, mul(exp(neg(mul(x, x))), like(2 / Math.sqrt(Math.PI), x))), 8);
 

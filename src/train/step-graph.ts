@@ -1,0 +1,151 @@
+import { add, cast, mul, stopGradient } from "../graph/ops/elementwise.js";
+import { gather } from "../graph/ops/gather.js";
+import { gradients } from "../graph/gradient.js";
+import { Params, type ParameterSpec } from "../graph/params.js";
+import { reduceMean } from "../graph/ops/reduce.js";
+import { reshape, slice, squeeze } from "../graph/ops/structure.js";
+import { mergeEqual, rewrite } from "../graph/rewrite.js";
+import { input, scalar, type Value } from "../graph/value.js";
+import { encoderGrid, type RamConfig } from "../model/config.js";
+import { allLabels, encode, projectTokens, tagLogits, tokenWidth, type LabelRows } from "../model/ram-plus.js";
+import { globalEmbedding } from "../model/reweight.js";
+import { taggingHead } from "../model/tagging-head.js";
+import { adamW, clipFactor, globalNorm, type AdamWConfig } from "./adamw.js";
+import { alignmentAsymmetry, asymmetricLoss, distillationLoss, tagAlignmentLoss, taggingAsymmetry } from "./losses.js";
+
+/** Weights of the loss terms; a term of weight 0 is not built. */
+export interface LossWeights {
+  /** Asymmetric loss of the tags, summed over photos and tags. */
+  readonly tagging: number;
+  /** Asymmetric loss of photo-text pairs within the batch, from given text embeddings. */
+  readonly textAlignment: number;
+  /** L1 from the image embedding to a given feature. */
+  readonly distillation: number;
+  /** Softmax alignment of the image embedding with mean tag embeddings. */
+  readonly tagAlignment: number;
+}
+
+/** What one training step is built for. */
+export interface StepConfig {
+  readonly model: RamConfig;
+  readonly batch: number;
+  /** Tags drawn for each step; null: all of them. Tags do not see each other, so a step on some of them is exact for these. */
+  readonly drawnTags: number | null;
+  /** "pixels": [B, 3, S, S] through the encoder. "tokens": the encoder's kept output, and the encoder does not train. */
+  readonly from: "pixels" | "tokens";
+  readonly losses: LossWeights;
+  /** Whether a parameter trains, and how much faster or slower than the learning rate; 0: frozen. */
+  readonly rateScale: (name: string) => number;
+  /** Highest drop probability of stochastic depth, reached linearly at the last branch (Huang et al. 2016). */
+  readonly stochasticDepth: number;
+  readonly optimizer: AdamWConfig;
+  /** Largest global norm of the gradients; null: no clipping. */
+  readonly clipNorm: number | null;
+}
+
+/** A training step as one graph. Inputs besides the parameters and their moments are in `inputs`. */
+export interface StepGraph {
+  /** `loss`, its terms, `gradient_norm`, and for each trained parameter NAME `next/NAME`, `next/momentum/NAME`, `next/variance/NAME`. */
+  readonly outputs: Readonly<Record<string, Value>>;
+  /** Every parameter of the network, in the order of its use. */
+  readonly parameters: readonly ParameterSpec[];
+  /** Names of those that train. */
+  readonly trained: readonly string[];
+  /** Branches that stochastic depth scales: the size of the input `branch_scale` [branches, B]; 0 where there is none. */
+  readonly branches: number;
+}
+
+/** The forward part with its loss, before gradients; also what a parity test looks into. */
+export interface ForwardGraph {
+  readonly loss: Value;
+  readonly terms: Readonly<Record<string, Value>>;
+  readonly imageEmbeds: Value;
+  readonly logits: Value;
+  readonly alignmentLogits: Value | null;
+  readonly branches: number;
+}
+
+/** Rows `ids` of the label table and of the tags' biases. */
+function drawLabels(all: LabelRows, ids: Value, c: RamConfig, drawn: number): LabelRows {
+  const table = reshape(all.embed, [c.tags, c.descriptions * c.textWidth]);
+  return { embed: reshape(gather(table, ids), [drawn * c.descriptions, c.textWidth]), bias: all.bias === null ? null : gather(all.bias, ids) };
+}
+
+/** Builds the forward pass in training mode and its loss. */
+export function forwardGraph(p: Params, c: StepConfig): ForwardGraph {
+  const { model, batch, losses } = c;
+  const tags = c.drawnTags ?? model.tags;
+  let branches = 0;
+  const residual = (value: Value, branch: number): Value => {
+    if (c.stochasticDepth === 0) return value;
+    branches = Math.max(branches, branch + 1);
+    const scale = input(`branch_scale/${branch}`, "float32", [batch]);
+    return mul(value, reshape(scale, [batch, ...value.shape.slice(1).map(() => 1)]));
+  };
+  const tokens =
+    c.from === "tokens"
+      ? input("tokens", "float32", [batch, 1 + encoderGrid(model.encoder) ** 2, tokenWidth(model)])
+      : encode(input("pixel_values", "float32", [batch, 3, model.encoder.imageSize, model.encoder.imageSize]), p, model, { residual });
+  const imageEmbeds = projectTokens(tokens, p, model);
+  const labels = c.drawnTags === null ? allLabels(p, model) : drawLabels(allLabels(p, model), input("tag_ids", "int64", [tags]), model, tags);
+  const logits = tagLogits(imageEmbeds, labels, p, model);
+  const targets = cast(input("targets", "uint8", [batch, tags]), "float32");
+  const known = cast(input("known", "uint8", [batch, tags]), "float32");
+
+  const terms: Record<string, Value> = {};
+  if (losses.tagging > 0) terms["tagging"] = mul(asymmetricLoss(logits, targets, taggingAsymmetry, known), scalar(losses.tagging));
+  if (losses.distillation > 0) {
+    const pooled = squeeze(slice(imageEmbeds, 1, 0, 1), 1);
+    terms["distillation"] = mul(distillationLoss(pooled, input("feature", "float32", [batch, model.textWidth])), scalar(losses.distillation));
+  }
+  let alignmentLogits: Value | null = null;
+  if (losses.textAlignment > 0) {
+    alignmentLogits = taggingHead(input("text_embeds", "float32", [batch, model.textWidth]), imageEmbeds, p, model.head);
+    terms["text_alignment"] = mul(asymmetricLoss(alignmentLogits, input("text_targets", "float32", [batch, batch]), alignmentAsymmetry), scalar(losses.textAlignment));
+  }
+  if (losses.tagAlignment > 0) {
+    const means = reduceMean(reshape(labels.embed, [tags, model.descriptions, model.textWidth]), [1]);
+    const logScale = p.get("reweight_scale", [], { kind: "constant", value: Math.log(1 / 0.07) });
+    terms["tag_alignment"] = mul(tagAlignmentLoss(globalEmbedding(imageEmbeds), means, stopGradient(logScale), targets, known), scalar(losses.tagAlignment));
+  }
+  const loss = Object.values(terms).reduce((sum, term) => add(sum, term));
+  return { loss, terms, imageEmbeds, logits, alignmentLogits, branches };
+}
+
+/** Builds loss, gradients and AdamW updates as one graph, parameters and moments as inputs. */
+export function buildStep(c: StepConfig): StepGraph {
+  const p = Params.root();
+  const { loss, terms, branches } = forwardGraph(p, c);
+  const parameters = p.list();
+  const candidates = parameters.filter((spec) => c.rateScale(spec.name) > 0);
+  const found = gradients(
+    loss,
+    candidates.map((spec) => spec.value),
+  );
+  const trained = candidates.flatMap((spec, i) => (found[i] === null ? [] : [{ spec, gradient: found[i]! }]));
+  const norm = globalNorm(trained.map((t) => t.gradient));
+  const factor = c.clipNorm === null ? null : clipFactor(norm, c.clipNorm);
+  const numbers = {
+    rate: input("rate", "float32", []),
+    correction1: input("correction1", "float32", []),
+    correction2: input("correction2", "float32", []),
+  };
+  const outputs: Record<string, Value> = { loss, gradient_norm: norm };
+  for (const [name, term] of Object.entries(terms)) outputs[`term/${name}`] = term;
+  for (const { spec, gradient } of trained) {
+    const moment = (kind: string): Value => input(`${kind}/${spec.name}`, "float32", spec.shape);
+    const state = { parameter: spec.value, momentum: moment("momentum"), variance: moment("variance") };
+    const next = adamW(state, factor === null ? gradient : mul(gradient, factor), numbers, c.optimizer, c.rateScale(spec.name));
+    outputs[`next/${spec.name}`] = next.parameter;
+    outputs[`next/momentum/${spec.name}`] = next.momentum;
+    outputs[`next/variance/${spec.name}`] = next.variance;
+  }
+  const names = Object.keys(outputs);
+  const merged = mergeEqual(parametersAsInputs(Object.values(outputs)));
+  return { outputs: Object.fromEntries(names.map((name, i) => [name, merged[i]!])), parameters, trained: trained.map((t) => t.spec.name), branches };
+}
+
+/** The same graph with every parameter an input of its name. */
+export function parametersAsInputs(outputs: readonly Value[]): Value[] {
+  return rewrite(outputs, (value) => (value.source?.kind === "parameter" ? input(value.source.name, value.dtype, value.shape) : null));
+}
