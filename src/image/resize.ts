@@ -1,0 +1,94 @@
+import type { Pixels } from "./pixels.js";
+
+/** Fixed-point weights of one axis: for output `i`, `length[i]` samples from `start[i]`, weights at `i * stride`. */
+interface AxisWeights {
+  readonly start: Int32Array;
+  readonly length: Int32Array;
+  readonly weights: Int32Array;
+  readonly stride: number;
+}
+
+/** 32 - 8 - 2 bits, as Pillow has them. */
+const precision = 22;
+const half = 1 << (precision - 1);
+
+/** Pillow's antialiased bilinear filter for one axis, to the last bit: every step in the reference's order. */
+function axisWeights(inputs: number, outputs: number): AxisWeights {
+  const scale = inputs / outputs;
+  const stretch = Math.max(scale, 1);
+  const inverse = 1 / stretch;
+  const stride = Math.ceil(stretch) * 2 + 1;
+  const start = new Int32Array(outputs);
+  const length = new Int32Array(outputs);
+  const weights = new Int32Array(outputs * stride);
+  const row = new Float64Array(stride);
+  for (let i = 0; i < outputs; i++) {
+    const centre = (i + 0.5) * scale;
+    const first = Math.max(0, Math.trunc(centre - stretch + 0.5));
+    const end = Math.min(inputs, Math.trunc(centre + stretch + 0.5));
+    let sum = 0;
+    for (let j = first; j < end; j++) {
+      // Multiplied by the reciprocal, not divided: the last bit may differ.
+      const t = Math.abs((j - centre + 0.5) * inverse);
+      row[j - first] = t < 1 ? 1 - t : 0;
+      sum += row[j - first]!;
+    }
+    start[i] = first;
+    length[i] = end - first;
+    for (let j = 0; j < end - first; j++) weights[i * stride + j] = Math.trunc((row[j]! / sum) * (1 << precision) + 0.5);
+  }
+  return { start, length, weights, stride };
+}
+
+const clip8 = (v: number): number => (v < 0 ? 0 : v > 255 ? 255 : v);
+
+function resizeRows(source: Uint8Array, width: number, height: number, outputs: number): Uint8Array {
+  const { start, length, weights, stride } = axisWeights(width, outputs);
+  const out = new Uint8Array(outputs * height * 3);
+  for (let i = 0; i < outputs; i++) {
+    const [from, count, at] = [start[i]! * 3, length[i]!, i * stride];
+    for (let y = 0; y < height; y++) {
+      let [r, g, b] = [half, half, half];
+      let p = y * width * 3 + from;
+      for (let j = 0; j < count; j++, p += 3) {
+        const w = weights[at + j]!;
+        r += source[p]! * w;
+        g += source[p + 1]! * w;
+        b += source[p + 2]! * w;
+      }
+      const q = (y * outputs + i) * 3;
+      out[q] = clip8(r >> precision);
+      out[q + 1] = clip8(g >> precision);
+      out[q + 2] = clip8(b >> precision);
+    }
+  }
+  return out;
+}
+
+function resizeColumns(source: Uint8Array, width: number, height: number, outputs: number): Uint8Array {
+  const { start, length, weights, stride } = axisWeights(height, outputs);
+  const line = width * 3;
+  const out = new Uint8Array(outputs * line);
+  const sums = new Int32Array(line);
+  for (let i = 0; i < outputs; i++) {
+    sums.fill(half);
+    for (let j = 0; j < length[i]!; j++) {
+      const w = weights[i * stride + j]!;
+      const from = (start[i]! + j) * line;
+      for (let x = 0; x < line; x++) sums[x] = sums[x]! + source[from + x]! * w;
+    }
+    const to = i * line;
+    for (let x = 0; x < line; x++) out[to + x] = clip8(sums[x]! >> precision);
+  }
+  return out;
+}
+
+/**
+ * Resizes to `width` x `height` without keeping the aspect ratio, byte for byte as Pillow's bilinear filter does
+ * (antialiased when reducing; horizontal pass first, rounded to 8 bits; an axis that keeps its size is not touched).
+ */
+export function resizeBilinear(pixels: Pixels, width: number, height: number): Pixels {
+  const rows = pixels.width === width ? pixels.data : resizeRows(pixels.data, pixels.width, pixels.height, width);
+  const data = pixels.height === height ? rows : resizeColumns(rows, width, pixels.height, height);
+  return { width, height, data: data === pixels.data ? data.slice() : data };
+}
