@@ -1,0 +1,18 @@
+/** Where a session runs: "auto" is the native CPU where it is installed, else WebAssembly. Names as in transformers.js. */
+export type Device = "auto" | "cpu" | "wasm" | "webgpu" | "cuda" | "coreml" | "dml";
+
+export const devices: readonly Device[] = ["auto", "cpu", "wasm", "webgpu", "cuda", "coreml", "dml"];
+
+export interface SessionOptions {
+  /** @default "auto" */
+  readonly device?: Device;
+  /** CPU threads of this session. @default all cores */
+  readonly threads?: number;
+  /** How far ONNX Runtime may rewrite the graph. @default "all" */
+  readonly optimise?: "all" | "basic" | "none";
+  /** Told once, in a line for people, when the slower WebAssembly runs because the native runtime is not installed. */
+  readonly onNotice?: (line: string) => void;
+}
+
+/** An ONNX model: a file (its external data beside it) or the bytes of a file without external data. */
+export type ModelSource = { readonly file: string } | { readonly bytes: Uint8Array };

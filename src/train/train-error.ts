@@ -1,0 +1,13 @@
+import { RamplusError } from "../error.js";
+
+/** Training cannot start or go on. */
+export class TrainError extends RamplusError {
+  override readonly name = "TrainError";
+  constructor(
+    readonly code: "bad-train-config" | "missing-weight" | "wrong-weight" | "bad-training-state" | "diverged",
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
