@@ -1,0 +1,54 @@
+import { allocate } from "../tensor/dtype.js";
+import { elementCount } from "../tensor/shape.js";
+import type { Tensor } from "../tensor/tensor.js";
+import { openByteSource, type ByteSource } from "./byte-source.js";
+import { CheckpointError } from "./checkpoint-error.js";
+import type { Checkpoint, StoredTensor } from "./checkpoint.js";
+import { parseSafetensorsHeader, type HeaderEntry } from "./safetensors-header.js";
+
+/** The format's own limit. */
+const headerLimit = 100_000_000;
+
+/** The tensors of a safetensors file; takes the source over. Throws CheckpointError. */
+export async function openSafetensors(source: ByteSource): Promise<Checkpoint> {
+  const { file, size } = source;
+  if (size < 8) throw new CheckpointError(file, { code: "truncated", needed: 8, available: size });
+  const length = (await source.read(0, 8)).readBigUInt64LE(0);
+  if (length > headerLimit) throw new CheckpointError(file, { code: "too-large", what: "length of the safetensors header", actual: Number(length), limit: headerLimit });
+  const data = 8 + Number(length);
+  const header = parseSafetensorsHeader(file, await source.read(8, Number(length)), size - data);
+  return {
+    file,
+    format: "safetensors",
+    tensors: new Map(header.entries.map((entry) => [entry.name, storedTensor(source, data, entry)])),
+    metadata: header.metadata,
+    close: () => source.close(),
+    [Symbol.asyncDispose]: () => source.close(),
+  };
+}
+
+function storedTensor(source: ByteSource, base: number, { name, dtype, shape, begin }: HeaderEntry): StoredTensor {
+  return {
+    name,
+    dtype,
+    shape,
+    async read() {
+      const data = allocate(dtype, elementCount(shape));
+      await source.readInto(new Uint8Array(data.buffer), base + begin);
+      return { dtype, shape, data };
+    },
+  };
+}
+
+/** Reads a whole safetensors file into memory, in the file's order. Throws CheckpointError. */
+export async function readSafetensors(file: string): Promise<Map<string, Tensor>> {
+  const source = await openByteSource(file);
+  try {
+    const { tensors } = await openSafetensors(source);
+    const read = new Map<string, Tensor>();
+    for (const [name, stored] of tensors) read.set(name, await stored.read());
+    return read;
+  } finally {
+    await source.close();
+  }
+}
