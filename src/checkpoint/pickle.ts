@@ -41,7 +41,9 @@ export function unpickle(file: string, bytes: Buffer): Unpickled {
   const line = (): string => {
     const end = bytes.indexOf(10, at);
     if (end < 0) raise({ code: "truncated", needed: bytes.length + 1, available: bytes.length });
-    return raw(end + 1 - at).toString("utf8", 0, end - at);
+    const text = raw(end - at).toString("utf8");
+    at++;
+    return text;
   };
   const integer = (length: number): number | bigint => {
     if (length > integerLimit) return raise({ code: "too-large", what: "bytes of an integer in the pickle", actual: length, limit: integerLimit });
@@ -81,7 +83,8 @@ export function unpickle(file: string, bytes: Buffer): Unpickled {
   };
   const global = (module: PickleValue, name: PickleValue): PickleGlobal => {
     if (typeof module !== "string" || typeof name !== "string") return fail("a global without a name");
-    return allowedGlobal(`${module}.${name}`) ?? raise({ code: "forbidden-global", global: `${module}.${name}` });
+    const full = `${module}.${name}`;
+    return allowedGlobal(full) ?? raise({ code: "forbidden-global", global: full.slice(0, 200) });
   };
   const reduce = (): void => {
     const args = pop();

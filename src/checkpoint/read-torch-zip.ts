@@ -1,5 +1,5 @@
-import { byteSize } from "../tensor/dtype.js";
 import { fromRandomAccessReaderPromise, RandomAccessReader, type Entry, type ZipFile } from "yauzl";
+import { byteSize } from "../tensor/dtype.js";
 import type { ByteSource } from "./byte-source.js";
 import { CheckpointError } from "./checkpoint-error.js";
 import type { Checkpoint, StoredTensor } from "./checkpoint.js";

@@ -65,7 +65,9 @@ test("the older names of the head become today's", { skip: sharedMissing("parity
 });
 
 test("a checkpoint in half precision is widened exactly", { skip: sharedMissing("parity/clip_text_mini") }, async () => {
-  const half = await (await openCheckpoint(shared("parity/clip_text_mini/model-hf.safetensors"))).tensors.get("text_model.embeddings.token_embedding.weight")!.read();
+  const checkpoint = await openCheckpoint(shared("parity/clip_text_mini/model-hf.safetensors"));
+  await using _closed = checkpoint;
+  const half = await checkpoint.tensors.get("text_model.embeddings.token_embedding.weight")!.read();
   assert.equal(half.dtype, "float16");
   const wide = toFloat32(half);
   assert.equal(wide.dtype, "float32");

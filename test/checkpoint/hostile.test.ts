@@ -7,7 +7,7 @@ import { CheckpointError, type CheckpointFault } from "../../src/checkpoint/chec
 import { openCheckpoint } from "../../src/checkpoint/open-checkpoint.js";
 import { shared, sharedMissing } from "../shared-data.js";
 import { readAll, readAllBytes, withFolder } from "./temporary-folder.js";
-import { dictionaryPickle, op, tensorPickle, torchLegacy, torchZip, zipArchive, type HostileTensor } from "./torch-files.js";
+import { asZip64, dictionaryPickle, op, tensorPickle, torchLegacy, torchZip, zipArchive, type HostileTensor } from "./torch-files.js";
 
 const data = Buffer.alloc(32);
 const sound: HostileTensor = { elements: 8, shape: [8], strides: [1] };
@@ -30,6 +30,7 @@ const hostile: readonly (readonly [what: string, code: CheckpointFault["code"], 
   ["an archive cut off", "bad-archive", withTensor({}).subarray(0, 300)],
   ["a compressed archive", "compressed-entry", zipArchive({ "archive/data.pkl": data }, 8)],
   ["a big-endian archive", "big-endian", zipArchive({ "a/byteorder": Buffer.from("big"), "a/data.pkl": data })],
+  ["an archive whose directory lies exabytes away", "truncated", asZip64(withTensor({}), 2n ** 64n - 1n)],
   ["a call of os.system", "forbidden-global", pickled(op.global("os.system"), op.mark, op.text("true"), op.tuple, op.reduce)],
   ["builtins.eval, never called", "forbidden-global", pickled(op.global("builtins.eval"))],
   ["an argparse.Namespace", "forbidden-global", torchZip(dictionaryPickle({ w: tensorPickle(sound), args: op.global("argparse.Namespace") }), { "0": data })],

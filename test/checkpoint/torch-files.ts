@@ -87,6 +87,40 @@ export function zipArchive(entries: Readonly<Record<string, Buffer>>, method = 0
   return Buffer.concat([...files, central, end]);
 }
 
+/** The same archive in the form for files over 4 GB: sizes and positions in 64 bits; `directoryAt` is where it claims the end record to be. */
+export function asZip64(archive: Buffer, directoryAt?: bigint): Buffer {
+  const end = archive.subarray(archive.length - 22);
+  const start = end.readUInt32LE(16);
+  const directory: Buffer[] = [];
+  for (let at = start; at < archive.length - 22; ) {
+    const central = Buffer.from(archive.subarray(at, at + 46));
+    const name = archive.subarray(at + 46, at + 46 + central.readUInt16LE(28));
+    const extra = Buffer.alloc(28);
+    extra.writeUInt16LE(1, 0);
+    extra.writeUInt16LE(24, 2);
+    extra.writeBigUInt64LE(BigInt(central.readUInt32LE(24)), 4);
+    extra.writeBigUInt64LE(BigInt(central.readUInt32LE(20)), 12);
+    extra.writeBigUInt64LE(BigInt(central.readUInt32LE(42)), 20);
+    for (const field of [20, 24, 42]) central.writeUInt32LE(0xffffffff, field);
+    central.writeUInt16LE(extra.length, 30);
+    directory.push(central, name, extra);
+    at += 46 + name.length;
+  }
+  const central = Buffer.concat(directory);
+  const end64 = Buffer.alloc(56);
+  end64.writeUInt32LE(0x06064b50, 0);
+  end64.writeBigUInt64LE(44n, 4);
+  end64.writeBigUInt64LE(BigInt(end.readUInt16LE(10)), 24);
+  end64.writeBigUInt64LE(BigInt(end.readUInt16LE(10)), 32);
+  end64.writeBigUInt64LE(BigInt(central.length), 40);
+  end64.writeBigUInt64LE(BigInt(start), 48);
+  const locator = Buffer.alloc(20);
+  locator.writeUInt32LE(0x07064b50, 0);
+  locator.writeBigUInt64LE(directoryAt ?? BigInt(start + central.length), 8);
+  locator.writeUInt32LE(1, 16);
+  return Buffer.concat([archive.subarray(0, start), central, end64, locator, end]);
+}
+
 /** A PyTorch file in zip form: the pickle, and storages by key. */
 export function torchZip(pickle: Buffer, storages: Readonly<Record<string, Buffer>> = {}): Buffer {
   return zipArchive({ "archive/data.pkl": pickle, ...Object.fromEntries(Object.entries(storages).map(([key, data]) => [`archive/data/${key}`, data])) });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readAllBytes } from "./temporary-folder.js";
-import { dictionaryPickle, op, tensorPickle, torchLegacy, torchZip, zipArchive, type HostileTensor } from "./torch-files.js";
+import { asZip64, dictionaryPickle, op, tensorPickle, torchLegacy, torchZip, zipArchive, type HostileTensor } from "./torch-files.js";
 
 const bytes = Buffer.from(Float32Array.from([0, 1, 2, 3, 4, 5, 6, 7]).buffer);
 const one: HostileTensor = { elements: 8, shape: [2, 4], strides: [4, 1] };
@@ -64,4 +64,19 @@ test("protocol 4 is read: frames, short strings, names from the stack", async ()
     op.emptyTuple, op.reduce, short("w"), tensorPickle(one), op.setItem, op.stop,
   ]);
   assert.deepEqual([...(await readAllBytes(torchZip(pickle, { "0": bytes }))).keys()], ["w"]);
+});
+
+test("archives with 64-bit sizes and positions are read", async () => {
+  const tensors = await readAllBytes(asZip64(torchZip(dictionaryPickle({ w: tensorPickle(one) }), { "0": bytes })));
+  assert.deepEqual([...(tensors.get("w")!.data as Float32Array)], [0, 1, 2, 3, 4, 5, 6, 7]);
+});
+
+test("a storage seen through a view of the older form begins where the view does", async () => {
+  const view = Buffer.concat([op.mark, op.text("v"), op.integer(2), op.integer(4), op.tuple]);
+  // The storage's id gains a sixth item: its view.
+  const whole = tensorPickle({ elements: 8, offset: 1, shape: [3], strides: [1] });
+  const idEnd = whole.indexOf(Buffer.concat([op.tuple, op.persistent]));
+  const pickle = Buffer.concat([whole.subarray(0, idEnd), view, whole.subarray(idEnd)]);
+  const tensors = await readAllBytes(torchLegacy(dictionaryPickle({ w: pickle }), [["0", 8n, bytes]]));
+  assert.deepEqual([...(tensors.get("w")!.data as Float32Array)], [3, 4, 5]);
 });
