@@ -47,6 +47,7 @@ export function tagLogits(imageEmbeds: Value, labels: LabelRows, p: Params, c: R
   hooks.observe?.("reweight_softmax", reweighted.weights);
   hooks.observe?.("label_embed_reweighted", reweighted.labels);
   const logits = taggingHead(reweighted.labels, imageEmbeds, p, c.head, hooks);
+  hooks.observe?.("head_logits", logits);
   if (labels.bias === null) return logits;
   const scale = exp(p.get("similarity_scale", [], { kind: "constant", value: Math.log(25) }));
   return add(logits, add(mul(reweighted.similarity, scale), labels.bias));

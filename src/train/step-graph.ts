@@ -1,8 +1,8 @@
-import { add, cast, mul, stopGradient } from "../graph/ops/elementwise.js";
+import { abs, add, cast, mul, stopGradient, sub } from "../graph/ops/elementwise.js";
 import { gather } from "../graph/ops/gather.js";
 import { gradients } from "../graph/gradient.js";
 import { Params, type ParameterSpec } from "../graph/params.js";
-import { reduceMean } from "../graph/ops/reduce.js";
+import { reduceMean, reduceSum } from "../graph/ops/reduce.js";
 import { reshape, slice, squeeze } from "../graph/ops/structure.js";
 import { mergeEqual, rewrite } from "../graph/rewrite.js";
 import { input, scalar, type Value } from "../graph/value.js";
@@ -23,6 +23,11 @@ export interface LossWeights {
   readonly distillation: number;
   /** Softmax alignment of the image embedding with mean tag embeddings. */
   readonly tagAlignment: number;
+  /**
+   * Size of the head's own logit where nothing is known of a tag, summed: what a model with the similarity term started
+   * with stays as it was for tags that have no photos.
+   */
+  readonly retention: number;
 }
 
 /** What one training step is built for. */
@@ -88,12 +93,16 @@ export function forwardGraph(p: Params, c: StepConfig): ForwardGraph {
       : encode(input("pixel_values", "float32", [batch, 3, model.encoder.imageSize, model.encoder.imageSize]), p, model, { residual });
   const imageEmbeds = projectTokens(tokens, p, model);
   const labels = c.drawnTags === null ? allLabels(p, model) : drawLabels(allLabels(p, model), input("tag_ids", "int64", [tags]), model, tags);
-  const logits = tagLogits(imageEmbeds, labels, p, model);
+  let headLogits: Value | null = null;
+  const logits = tagLogits(imageEmbeds, labels, p, model, { observe: (name, value) => (headLogits = name === "head_logits" ? value : headLogits) });
   const targets = cast(input("targets", "uint8", [batch, tags]), "float32");
   const known = cast(input("known", "uint8", [batch, tags]), "float32");
 
   const terms: Record<string, Value> = {};
   if (losses.tagging > 0) terms["tagging"] = mul(asymmetricLoss(logits, targets, taggingAsymmetry, known), scalar(losses.tagging));
+  if (losses.retention > 0 && headLogits !== null) {
+    terms["retention"] = mul(reduceSum(mul(abs(headLogits), sub(scalar(1), known))), scalar(losses.retention));
+  }
   if (losses.distillation > 0) {
     const pooled = squeeze(slice(imageEmbeds, 1, 0, 1), 1);
     terms["distillation"] = mul(distillationLoss(pooled, input("feature", "float32", [batch, model.textWidth])), scalar(losses.distillation));

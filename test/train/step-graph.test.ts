@@ -31,7 +31,7 @@ function caseConfig(clipNorm: number | null): StepConfig {
     batch: c.batch,
     drawnTags: null,
     from: "pixels",
-    losses: { tagging: 1, textAlignment: 1, distillation: 1, tagAlignment: 0 },
+    losses: { tagging: 1, textAlignment: 1, distillation: 1, tagAlignment: 0, retention: 0 },
     rateScale: (name) => (name === "label_embed" ? 0 : 1),
     stochasticDepth: 0,
     optimizer: defaultAdamW,

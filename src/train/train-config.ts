@@ -1,0 +1,194 @@
+import type { EncoderConfig, HeadConfig } from "../model/config.js";
+import { TrainError } from "./train-error.js";
+
+/** One set to train on. */
+export interface TrainSource {
+  /** Folder of a labelled set. */
+  readonly set: string;
+  /** At most so many of its photos, drawn by the seed. */
+  readonly limit: number | null;
+}
+
+/** One phase of training: a step graph and how long it runs. */
+export interface TrainPhase {
+  readonly name: string;
+  /** "tokens" trains on the start's kept encoder output, "pixels" the encoder too, on augmented photos. */
+  readonly from: "tokens" | "pixels";
+  readonly steps: number;
+  readonly batch: number;
+  /** Tags drawn at each step. */
+  readonly drawnTags: number;
+  readonly rate: number;
+  readonly warmup: number;
+  /** Multipliers of the rate by the beginning of a parameter's name, the longest that fits; 0 freezes. Others train at the rate. */
+  readonly rateScales: Readonly<Record<string, number>>;
+  readonly weightDecay: number;
+  readonly clipNorm: number | null;
+  readonly stochasticDepth: number;
+  readonly losses: { readonly tagging: number; readonly distillation: number; readonly tagAlignment: number; readonly retention: number };
+}
+
+/** What `ramplus train` reads. Paths are relative to the file's folder. */
+export interface TrainConfig {
+  readonly model: { readonly encoder: EncoderConfig; readonly textWidth: number; readonly descriptions: number; readonly head: HeadConfig; readonly similarity: boolean };
+  readonly vocabulary: string;
+  /** Folder of the classifier to start from (weights.safetensors, classes.json), or null: fresh weights. */
+  readonly classifier: string | null;
+  readonly sources: readonly TrainSource[];
+  /** Share of each source's training photos kept out for calibration. */
+  readonly heldOut: number;
+  readonly phases: readonly TrainPhase[];
+  readonly normalisation: { readonly mean: readonly [number, number, number]; readonly std: readonly [number, number, number] };
+  readonly seed: number;
+  readonly logEvery: number;
+  readonly saveEvery: number;
+}
+
+type Json = Record<string, unknown>;
+
+/** Reads fields of one JSON object, naming the path of what is wrong. */
+class Fields {
+  private readonly seen = new Set<string>();
+  constructor(
+    private readonly json: Json,
+    private readonly path: string,
+  ) {}
+
+  static of(value: unknown, path: string): Fields {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) throw new TrainError("bad-train-config", `${path}: expected an object`);
+    return new Fields(value as Json, path);
+  }
+
+  get(key: string): unknown {
+    this.seen.add(key);
+    return this.json[key];
+  }
+
+  private fail(key: string, expected: string): never {
+    throw new TrainError("bad-train-config", `${this.path}.${key}: expected ${expected}, received ${JSON.stringify(this.json[key]) ?? "nothing"}`);
+  }
+
+  number(key: string, fallback?: number, check: (v: number) => boolean = (v) => v >= 0): number {
+    const value = this.get(key) ?? fallback;
+    return typeof value === "number" && Number.isFinite(value) && check(value) ? value : this.fail(key, "a number of 0 or more");
+  }
+
+  count(key: string, fallback?: number): number {
+    const value = this.get(key) ?? fallback;
+    return typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? value : this.fail(key, "a whole number above 0");
+  }
+
+  counts(key: string): number[] {
+    const value = this.get(key);
+    return Array.isArray(value) && value.every((v) => Number.isSafeInteger(v) && v > 0) ? (value as number[]) : this.fail(key, "a list of whole numbers above 0");
+  }
+
+  text(key: string): string {
+    const value = this.get(key);
+    return typeof value === "string" && value !== "" ? value : this.fail(key, "a text");
+  }
+
+  choice<T extends string>(key: string, choices: readonly T[]): T {
+    const value = this.get(key);
+    return choices.find((c) => c === value) ?? this.fail(key, choices.map((c) => `"${c}"`).join(" or "));
+  }
+
+  triple(key: string, fallback: readonly [number, number, number]): [number, number, number] {
+    const value = this.get(key) ?? fallback;
+    return Array.isArray(value) && value.length === 3 && value.every((v) => typeof v === "number") ? (value as [number, number, number]) : this.fail(key, "three numbers");
+  }
+
+  boolean(key: string, fallback: boolean): boolean {
+    const value = this.get(key) ?? fallback;
+    return typeof value === "boolean" ? value : this.fail(key, "true or false");
+  }
+
+  list<T>(key: string, parse: (fields: Fields) => T): T[] {
+    const value = this.get(key);
+    if (!Array.isArray(value) || value.length === 0) this.fail(key, "a list with at least one entry");
+    return value.map((entry, i) => Fields.of(entry, `${this.path}.${key}[${i}]`).whole(parse));
+  }
+
+  object(key: string, fallback?: Json): Fields {
+    return Fields.of(this.get(key) ?? fallback, `${this.path}.${key}`);
+  }
+
+  numbers(key: string): Record<string, number> {
+    const value = this.get(key) ?? {};
+    const ok = typeof value === "object" && value !== null && Object.values(value).every((v) => typeof v === "number" && v >= 0);
+    return ok ? (value as Record<string, number>) : this.fail(key, "an object of numbers");
+  }
+
+  /** Parses, then refuses fields that nobody asked for: a misspelt option must not be ignored. */
+  whole<T>(parse: (fields: Fields) => T): T {
+    const result = parse(this);
+    const extra = Object.keys(this.json).filter((key) => !this.seen.has(key));
+    if (extra.length > 0) throw new TrainError("bad-train-config", `${this.path}: unknown field ${extra.join(", ")}; known here: ${[...this.seen].join(", ")}`);
+    return result;
+  }
+}
+
+function parseEncoder(f: Fields): EncoderConfig {
+  if (f.choice("kind", ["mobilenet_v2", "swin"]) === "mobilenet_v2") return { kind: "mobilenet_v2", imageSize: f.count("imageSize") };
+  return {
+    kind: "swin",
+    imageSize: f.count("imageSize"),
+    patchSize: f.count("patchSize", 4),
+    embedWidth: f.count("embedWidth"),
+    depths: f.counts("depths"),
+    heads: f.counts("heads"),
+    window: f.count("window"),
+  };
+}
+
+function parsePhase(f: Fields): TrainPhase {
+  return {
+    name: f.text("name"),
+    from: f.choice("from", ["tokens", "pixels"]),
+    steps: f.count("steps"),
+    batch: f.count("batch"),
+    drawnTags: f.count("drawnTags"),
+    rate: f.number("rate"),
+    warmup: f.number("warmup", 0),
+    rateScales: f.numbers("rateScales"),
+    weightDecay: f.number("weightDecay", 0.05),
+    clipNorm: f.get("clipNorm") === null ? null : f.number("clipNorm", 1),
+    stochasticDepth: f.number("stochasticDepth", 0, (v) => v >= 0 && v < 1),
+    losses: f.object("losses").whole((l) => ({ tagging: l.number("tagging", 0), distillation: l.number("distillation", 0), tagAlignment: l.number("tagAlignment", 0), retention: l.number("retention", 0) })),
+  };
+}
+
+/** Checks a training configuration. Throws a TrainError naming the field that is wrong. */
+export function parseTrainConfig(json: unknown, file: string): TrainConfig {
+  return Fields.of(json, file).whole((f) => ({
+    model: f.object("model").whole((m) => ({
+      encoder: m.object("encoder").whole(parseEncoder),
+      textWidth: m.count("textWidth"),
+      descriptions: m.count("descriptions"),
+      head: m.object("head").whole((h) => ({ width: h.count("width"), layers: h.count("layers"), heads: h.count("heads"), intermediate: h.count("intermediate") })),
+      similarity: m.boolean("similarity", false),
+    })),
+    vocabulary: f.text("vocabulary"),
+    classifier: f.get("classifier") == null ? null : f.text("classifier"),
+    sources: f.list("sources", (s) => ({ set: s.text("set"), limit: s.get("limit") == null ? null : s.count("limit") })),
+    heldOut: f.number("heldOut", 0.05, (v) => v >= 0 && v < 1),
+    phases: f.list("phases", parsePhase),
+    normalisation: f
+      .object("normalisation", {})
+      // Training in the reference uses CLIP's constants.
+      .whole((n) => ({ mean: n.triple("mean", [0.48145466, 0.4578275, 0.40821073]), std: n.triple("std", [0.26862954, 0.26130258, 0.27577711]) })),
+    seed: f.number("seed", 1),
+    logEvery: f.count("logEvery", 50),
+    saveEvery: f.count("saveEvery", 500),
+  }));
+}
+
+/** How much faster or slower than the learning rate a parameter trains in a phase. */
+export function rateScaleOf(phase: TrainPhase): (name: string) => number {
+  const prefixes = Object.keys(phase.rateScales).sort((a, b) => b.length - a.length);
+  return (name) => {
+    if (phase.from === "tokens" && name.startsWith("visual_encoder.")) return 0;
+    const prefix = prefixes.find((p) => name.startsWith(p));
+    return prefix === undefined ? 1 : phase.rateScales[prefix]!;
+  };
+}
