@@ -1,0 +1,17 @@
+import { RamplusError } from "../error.js";
+
+export type VocabularyErrorCode = "not-found" | "unreadable" | "too-large" | "not-utf8" | "bad-list" | "bad-number" | "length-mismatch" | "bad-tags" | "bad-hypernyms";
+
+/** Tags, or a list that they are made of, that cannot be used. */
+export class VocabularyError extends RamplusError {
+  override readonly name = "VocabularyError";
+  constructor(
+    readonly code: VocabularyErrorCode,
+    /** The file at fault, or what stands for it. */
+    readonly file: string,
+    problem: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${file}: ${problem}`, options);
+  }
+}
