@@ -27,15 +27,7 @@ export interface TagTargets {
  */
 export function createTargets(classes: readonly SetClass[], index: TagIndex): TagTargets {
   const classTags = classes.map(({ name, wnid }) => (wnid === undefined ? undefined : index.byWnid(wnid)) ?? index.byName(name) ?? null);
-  const presentTags = classes.map(({ wnid }, i) => {
-    const tag = classTags[i];
-    const ids = new Set<number>(wnid === undefined ? [] : index.impliedByWnid(wnid));
-    if (tag) {
-      ids.add(tag.id);
-      for (const id of index.impliedBy(tag)) ids.add(id);
-    }
-    return ids;
-  });
+  const presentTags = classTags.map((tag) => new Set(tag === null ? [] : [tag.id, ...index.impliedBy(tag)]));
   const covered = [...new Set(presentTags.flatMap((ids) => [...ids]))].sort((a, b) => a - b);
   const own = new Set(classTags.map((tag) => tag?.id));
   const rows = new Map<string, Int8Array>();

@@ -1,5 +1,4 @@
 import type { Tag } from "./tag.js";
-import { ancestors, type Hypernyms } from "./wordnet.js";
 
 /** The WordNet ids that a tag stands for. */
 export function wnidsOf(tag: Tag): readonly string[] {
@@ -13,14 +12,12 @@ export interface TagIndex {
   byWnid(wnid: string): Tag | undefined;
   /** The tag of a name or alias; case does not matter, a tag's own name comes before aliases. */
   byName(name: string): Tag | undefined;
-  /** Ids of the tags that a tag implies: parents of parents too, and those of its synsets' hypernyms. */
+  /** Ids of the tags that a tag implies: its parents, theirs, and so on; without itself. */
   impliedBy(tag: Tag): ReadonlySet<number>;
-  /** Ids of the tags that a synset implies, its own tag included. */
-  impliedByWnid(wnid: string): ReadonlySet<number>;
 }
 
-/** Indexes a vocabulary. Hypernyms between the tags' synsets are found where WordNet is given. */
-export function indexTags(tags: readonly Tag[], hypernyms: Hypernyms = {}): TagIndex {
+/** Indexes a vocabulary. */
+export function indexTags(tags: readonly Tag[]): TagIndex {
   const wnids = new Map<string, Tag>();
   const names = new Map<string, Tag>();
   for (const tag of tags) {
@@ -28,26 +25,18 @@ export function indexTags(tags: readonly Tag[], hypernyms: Hypernyms = {}): TagI
     for (const alias of tag.aliases ?? []) if (!names.has(alias.toLowerCase())) names.set(alias.toLowerCase(), tag);
   }
   for (const tag of tags) names.set(tag.en.toLowerCase(), tag);
-  const ownParents = (tag: Tag): number[] => (tag.parents ?? []).flatMap((name) => names.get(name.toLowerCase())?.id ?? []);
-  const close = (start: Iterable<number>): Set<number> => {
-    const found = new Set<number>();
-    const open = [...start];
-    while (open.length > 0) {
-      const id = open.pop()!;
-      if (found.has(id)) continue;
-      found.add(id);
-      open.push(...ownParents(tags[id]!));
-    }
-    return found;
-  };
-  const ofWnid = (wnid: string): Set<number> => close([wnid, ...ancestors(wnid, hypernyms)].flatMap((id) => wnids.get(id)?.id ?? []));
+  const parents = (tag: Tag): Tag[] => (tag.parents ?? []).flatMap((name) => names.get(name.toLowerCase()) ?? []);
   const implied = tags.map((tag) => {
-    // A tag that merges synsets implies only what each of them implies.
-    const each = wnidsOf(tag).map(ofWnid);
-    const common = each.length === 0 ? [] : [...each[0]!].filter((id) => each.every((set) => set.has(id)));
-    const all = close([...common, ...ownParents(tag)]);
-    all.delete(tag.id);
-    return all as ReadonlySet<number>;
+    const found = new Set<number>();
+    const open = parents(tag);
+    while (open.length > 0) {
+      const next = open.pop()!;
+      if (found.has(next.id)) continue;
+      found.add(next.id);
+      open.push(...parents(next));
+    }
+    found.delete(tag.id);
+    return found;
   });
-  return { tags, byWnid: (wnid) => wnids.get(wnid), byName: (name) => names.get(name.toLowerCase()), impliedBy: (tag) => implied[tag.id]!, impliedByWnid: ofWnid };
+  return { tags, byWnid: (wnid) => wnids.get(wnid), byName: (name) => names.get(name.toLowerCase()), impliedBy: (tag) => implied[tag.id]! };
 }
