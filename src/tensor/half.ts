@@ -16,6 +16,7 @@ export function floatToHalf(value: number): number {
   const bits = scratch.getUint32(0);
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
+  if (magnitude === 0) return sign;
   if (magnitude > 0x7f800000) return sign | 0x7e00;
   if (magnitude >= 0x477ff000) return sign | 0x7c00;
   if (magnitude < 0x38800000) {
@@ -37,7 +38,16 @@ export function halvesToFloats(halves: Uint16Array): Float32Array {
 
 /** The half-precision bit patterns nearest to float32 values. */
 export function floatsToHalves(floats: Float32Array): Uint16Array {
-  return Uint16Array.from(floats, floatToHalf);
+  const words = new Uint32Array(floats.buffer, floats.byteOffset, floats.length);
+  const halves = new Uint16Array(floats.length);
+  for (let i = 0; i < halves.length; i++) {
+    const bits = words[i]!;
+    const magnitude = bits & 0x7fffffff;
+    // Values that are normal in both formats, which is nearly all of them, need no more than a rounded shift.
+    const normal = magnitude >= 0x38800000 && magnitude < 0x477ff000;
+    halves[i] = normal ? ((bits >>> 16) & 0x8000) | ((magnitude + 0xfff + ((magnitude >>> 13) & 1) - 0x38000000) >>> 13) : floatToHalf(floats[i]!);
+  }
+  return halves;
 }
 
 /** The float32 values of bfloat16 bit patterns. Exact. */

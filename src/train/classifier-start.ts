@@ -5,7 +5,6 @@ import type { TagIndex } from "../vocab/tag-index.js";
 import { clusterDirections, unit } from "./cluster.js";
 import { initialWeights } from "./initial-weights.js";
 import { meanVector, principalDirections } from "./principal-directions.js";
-import { TrainError } from "./train-error.js";
 
 /** A pretrained image classifier whose encoder a model starts from. */
 export interface Classifier {
@@ -22,7 +21,7 @@ export type TagFeatures = (tag: number) => readonly Float32Array[];
  * Weights that start from a classifier: a row of it is a word's place in the image space, as CLIP's text embeddings are
  * to the original. The shared space is spanned by the rows' principal directions, centred on `meanFeature`; a tag's
  * descriptions are the rows of its classes and of the classes that imply it, clustered; a tag without any takes the
- * features of photos that show it. Everything else is fresh. Throws a TrainError for a tag with neither.
+ * features of photos that show it, and one without either a random direction. Everything else is fresh.
  */
 export function startFromClassifier(model: RamConfig, classifier: Classifier, index: TagIndex, meanFeature: Float32Array, features: TagFeatures, seed: number): Map<string, Tensor> {
   const rows = [...classifier.rows.values()];
@@ -43,10 +42,10 @@ export function startFromClassifier(model: RamConfig, classifier: Classifier, in
     for (const id of [tag.id, ...index.impliedBy(tag)]) ownRows[id]!.push(projected);
   }
   const embed = new Float32Array(model.tags * model.descriptions * model.textWidth);
-  index.tags.forEach((tag, id) => {
+  index.tags.forEach(({ id }) => {
     const random = seededRandom(seed, id);
-    const sources = ownRows[id]!.length > 0 ? ownRows[id]! : features(id).map((f) => project(f, meanFeature));
-    if (sources.length === 0) throw new TrainError("bad-train-config", `tag ${tag.en} has no class in the classifier and no photo to start from`);
+    const known = ownRows[id]!.length > 0 ? ownRows[id]! : features(id).map((f) => project(f, meanFeature));
+    const sources = known.length > 0 ? known : [Float32Array.from(directions, () => normal(random))];
     clusterDirections(sources, model.descriptions, random).forEach((direction, d) => {
       // Equal descriptions would move alike for ever: a little noise lets them part.
       const apart = unit(direction.map((v) => v + 0.02 * normal(random) * model.textWidth ** -0.5 * 4));

@@ -1,0 +1,102 @@
+import { flipHorizontal, randomResizedCrop, type CropOptions } from "../image/crop.js";
+import { normalise, type Normalisation } from "../image/normalise.js";
+import { permutation, seededRandom } from "../tensor/random.js";
+import type { Tensor } from "../tensor/tensor.js";
+import { decodePhoto } from "./decode-photo.js";
+import type { TrainingPhoto } from "./photo-store.js";
+import type { TokenCache } from "./token-cache.js";
+
+/** What the batches of a phase are made of. Everything random depends on the seed and the step alone, so a resumed run goes on alike. */
+export interface BatchPlan {
+  readonly photos: readonly TrainingPhoto[];
+  readonly batch: number;
+  readonly drawnTags: number;
+  /** Tags that some source decides, and those that none does; a quarter of the drawn are of the latter where these are to be retained. */
+  readonly decided: readonly number[];
+  readonly undecided: readonly number[];
+  readonly retain: boolean;
+  readonly seed: number;
+}
+
+export type Batch = Readonly<Record<string, Tensor>>;
+
+/** Where the photos' inputs come from. */
+export type BatchInputs = (indices: Int32Array, step: number) => Promise<Batch>;
+
+/** Gives the indices of the photos of a step: epochs of a fresh random order, one after the other. */
+export function photoOrder({ photos, batch, seed }: BatchPlan): (step: number) => Int32Array {
+  let epoch = -1;
+  let order: Int32Array = new Int32Array(0);
+  return (step) =>
+    Int32Array.from({ length: batch }, (_, i) => {
+      const at = step * batch + i;
+      if (Math.floor(at / photos.length) !== epoch) {
+        epoch = Math.floor(at / photos.length);
+        order = permutation(photos.length, seededRandom(seed, 1, epoch));
+      }
+      return order[at % photos.length]!;
+    });
+}
+
+/** Drawn tags with their targets and what is known: `tag_ids` [K], `targets` and `known` [B, K]. */
+export function drawTags(plan: BatchPlan, indices: Int32Array, step: number): Batch {
+  const { drawnTags, decided, undecided, retain, seed, photos } = plan;
+  const random = seededRandom(seed, 2, step);
+  const others = retain ? Math.min(undecided.length, Math.floor(drawnTags / 4)) : 0;
+  const draw = (from: readonly number[], count: number): number[] => Array.from(permutation(from.length, random).subarray(0, count), (i) => from[i]!);
+  const ids = [...draw(decided, drawnTags - others), ...draw(undecided, others)];
+  const targets = new Uint8Array(indices.length * ids.length);
+  const known = new Uint8Array(targets.length);
+  indices.forEach((photo, row) => {
+    const all = photos[photo]!.targets;
+    ids.forEach((id, column) => {
+      targets[row * ids.length + column] = all[id] === 1 ? 1 : 0;
+      known[row * ids.length + column] = all[id] === -1 ? 0 : 1;
+    });
+  });
+  const shape = [indices.length, ids.length];
+  return { tag_ids: { dtype: "int64", shape: [ids.length], data: BigInt64Array.from(ids, BigInt) }, targets: { dtype: "uint8", shape, data: targets }, known: { dtype: "uint8", shape, data: known } };
+}
+
+/** Kept tokens of the photos: `tokens` [B, 1 + N, W]. `positions` gives each photo's place in the cache. */
+export function tokenInputs(cache: TokenCache, positions: Int32Array): BatchInputs {
+  const count = cache.shape[0] * cache.shape[1];
+  return async (indices) => {
+    const data = new Float32Array(indices.length * count);
+    await Promise.all(Array.from(indices, (photo, i) => cache.read(positions[photo]!, data, i * count)));
+    return { tokens: { dtype: "float32", shape: [indices.length, ...cache.shape], data } };
+  };
+}
+
+/** Augmented photos: `pixel_values` [B, 3, S, S]. */
+export function pixelInputs(photos: readonly TrainingPhoto[], size: number, normalisation: Normalisation, seed: number, cropping: CropOptions): BatchInputs {
+  return async (indices, step) => {
+    const data = new Float32Array(indices.length * 3 * size * size);
+    await Promise.all(
+      Array.from(indices, async (photo, i) => {
+        const random = seededRandom(seed, 3, step, i);
+        const cropped = randomResizedCrop(await decodePhoto(photos[photo]!), size, random, cropping);
+        normalise(random() < 0.5 ? flipHorizontal(cropped) : cropped, normalisation, data, i * 3 * size * size);
+      }),
+    );
+    return { pixel_values: { dtype: "float32", shape: [indices.length, 3, size, size], data } };
+  };
+}
+
+/** The batches of steps `from` to `to`, made `ahead` of their use. */
+export async function* batchesAhead(make: (step: number) => Promise<Batch>, from: number, to: number, ahead = 3): AsyncGenerator<Batch> {
+  const queue: Promise<Batch>[] = [];
+  for (let step = from; step < to || queue.length > 0; step++) {
+    if (step < to) {
+      const next = make(step);
+      // A failure is thrown when the batch's turn comes, not before.
+      next.catch(() => undefined);
+      queue.push(next);
+    }
+    if (queue.length > ahead || step >= to - 1) {
+      const ready = queue.shift();
+      if (ready === undefined) return;
+      yield await ready;
+    }
+  }
+}
