@@ -1,0 +1,17 @@
+import { RamplusError } from "../error.js";
+
+export type BundleErrorCode = "model-not-found" | "bad-config" | "bad-version" | "missing-file" | "bad-tags" | "dtype-unavailable";
+
+/** A model folder that cannot be used. */
+export class BundleError extends RamplusError {
+  override readonly name = "BundleError";
+  constructor(
+    readonly code: BundleErrorCode,
+    /** The file or folder at fault. */
+    readonly file: string,
+    problem: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${file}: ${problem}`, options);
+  }
+}

@@ -1,0 +1,130 @@
+import { join } from "node:path";
+import type { Checkpoint } from "../checkpoint/checkpoint.js";
+import { assertWeightsMatch } from "../checkpoint/match-weights.js";
+import { openCheckpoint } from "../checkpoint/open-checkpoint.js";
+import { isIgnoredBuffer, withPublishedNames } from "../checkpoint/published-names.js";
+import { resizeRelativePositionTable } from "../checkpoint/relative-position-table.js";
+import { toFloat32 } from "../checkpoint/to-float32.js";
+import type { Precision } from "../bundle/model-config.js";
+import { Params } from "../graph/params.js";
+import { blockWindow, type RamConfig } from "../model/config.js";
+import { ramGraphs } from "../model/ram-plus.js";
+import { packageRoot, packageVersion } from "../package-info.js";
+import type { Shape } from "../tensor/shape.js";
+import type { Tensor } from "../tensor/tensor.js";
+import type { Tag } from "../vocab/tag.js";
+import { readTextList, readThresholdList, tagsFromLists } from "../vocab/text-lists.js";
+import { configFromShapes } from "./config-from-shapes.js";
+import { ConvertError } from "./convert-error.js";
+import { writeModel } from "./write-model.js";
+
+export interface ConvertOptions {
+  /** Files of the tag lists, one entry a line. @default the published lists, for 4,585 tags */
+  readonly tags?: string;
+  /** @default the English names, where --tags is given */
+  readonly tagsZh?: string;
+  /** @default 0.68 for every tag, where --tags is given, as in the reference */
+  readonly thresholds?: string;
+  /** Side of the input in pixels. @default read off the file's masks, else 384 */
+  readonly imageSize?: number;
+  /** Window of the attention; position tables of another window are resized. @default that of the tables */
+  readonly window?: number;
+  /** Attention heads of the tagging head. @default 4 */
+  readonly heads?: number;
+  /** Precision of the graphs. @default "fp32" */
+  readonly dtype?: Precision;
+}
+
+/** What a conversion made. */
+export interface ConvertResult {
+  readonly folder: string;
+  readonly model: RamConfig;
+  /** Values of all weights. */
+  readonly parameters: number;
+  /** Tensors of the file that tagging does not need. */
+  readonly ignored: readonly string[];
+}
+
+const imageNet = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const;
+const symmetric = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] } as const;
+
+/**
+ * Converts a checkpoint (.pth or .safetensors, told by content) to a model folder. Throws a CheckpointError naming every
+ * missing, unexpected and misshapen tensor, a ConvertError where options and shapes do not fit, a VocabularyError for the lists.
+ */
+export async function convertCheckpoint(file: string, out: string, options: ConvertOptions = {}): Promise<ConvertResult> {
+  const { dtype = "fp32" } = options;
+  if (dtype === "q8") throw new ConvertError("bad-option", "--dtype q8 is not supported yet; fp32 and fp16 are");
+  await using opened = await openCheckpoint(file);
+  const checkpoint = withPublishedNames(opened);
+  const shapes = new Map([...checkpoint.tensors].map(([name, { shape }]) => [name, shape]));
+  const lists = options.tags === undefined ? null : await readTagLists(options);
+  const model = configFromShapes(file, shapes, { ...options, ...{ tags: lists?.length ?? undefined } } as Parameters<typeof configFromShapes>[2]);
+  const tags = lists ?? (await publishedTags(file, model));
+  const expected = expectedShapes(model);
+  const resized = tablesToResize(checkpoint, model, expected, options.window);
+  const found = { file, tensors: new Map([...checkpoint.tensors].map(([name, stored]) => [name, resized.has(name) ? { dtype: stored.dtype, shape: expected.get(name)! } : stored])) };
+  assertWeightsMatch(found, expected, { ignore: isIgnoredBuffer });
+  const weights = async (name: string): Promise<Tensor> => {
+    const tensor = toFloat32(await checkpoint.tensors.get(name)!.read());
+    return resized.has(name) ? resizeTable(tensor, expected.get(name)!) : tensor;
+  };
+  const normalisation = model.encoder.kind === "swin" ? imageNet : symmetric;
+  await writeModel(out, { model, weights, tags, preprocessor: { size: model.encoder.imageSize, ...normalisation }, dtypes: [dtype], card: cardOf(model), madeBy: `ramplus ${packageVersion()}` });
+  return {
+    folder: out,
+    model,
+    parameters: [...expected.values()].reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0),
+    ignored: [...checkpoint.tensors.keys()].filter((name) => !expected.has(name)),
+  };
+}
+
+/** Names and shapes of a network's tensors. */
+export function expectedShapes(model: RamConfig): Map<string, Shape> {
+  const p = Params.root();
+  ramGraphs(p, model);
+  return new Map(p.list().map(({ name, shape }) => [name, shape]));
+}
+
+async function readTagLists({ tags, tagsZh, thresholds }: ConvertOptions): Promise<Tag[]> {
+  const en = await readTextList(tags!);
+  const zh = tagsZh === undefined ? en : await readTextList(tagsZh);
+  // The reference's threshold where it has no list.
+  const values = thresholds === undefined ? en.map(() => 0.68) : await readThresholdList(thresholds);
+  return tagsFromLists(en, zh, values);
+}
+
+async function publishedTags(file: string, model: RamConfig): Promise<Tag[]> {
+  if (model.tags !== 4585) throw new ConvertError("tags-needed", `${file}: has ${model.tags} tags, not the published 4,585: give their names with --tags`);
+  const list = (name: string): string => join(packageRoot(), "models", "published", name);
+  return tagsFromLists(await readTextList(list("ram_tag_list.txt")), await readTextList(list("ram_tag_list_chinese.txt")), await readThresholdList(list("ram_tag_list_threshold.txt")));
+}
+
+/** Position tables that are not of the wanted window's size. Without --window there are none: another size is a fault then. */
+function tablesToResize(checkpoint: Checkpoint, model: RamConfig, expected: ReadonlyMap<string, Shape>, window: number | undefined): Set<string> {
+  const names = new Set<string>();
+  if (window === undefined || model.encoder.kind !== "swin") return names;
+  const encoder = model.encoder;
+  encoder.depths.forEach((depth, stage) => {
+    for (let block = 0; block < depth; block++) {
+      const name = `visual_encoder.layers.${stage}.blocks.${block}.attn.relative_position_bias_table`;
+      const stored = checkpoint.tensors.get(name);
+      if (stored === undefined || stored.shape[0] === expected.get(name)![0]) continue;
+      const [from, to] = [Math.sqrt(stored.shape[0]!), 2 * blockWindow(encoder, stage, block).window - 1];
+      if (!Number.isInteger(from) || from % 2 === 0 || from < 5 || to < 5) throw new ConvertError("bad-option", `${checkpoint.file}: ${name} [${stored.shape.join(", ")}] cannot be resized to window ${window}: both windows must be 3 or more`);
+      names.add(name);
+    }
+  });
+  return names;
+}
+
+function resizeTable(table: Tensor<"float32">, target: Shape): Tensor<"float32"> {
+  const [from, to] = [Math.sqrt(table.shape[0]!), Math.sqrt(target[0]!)];
+  return { dtype: "float32", shape: target, data: resizeRelativePositionTable(table.data, from, to, target[1]!) };
+}
+
+function cardOf(model: RamConfig): string {
+  const name = model.modelType === "ram_plus" ? "RAM++" : "RAM";
+  return `# ${name}\n\nImage tagging, ${model.tags} tags, ${model.encoder.imageSize} pixels. Converted from a checkpoint by ramplus ${packageVersion()}.\n`;
+}
+

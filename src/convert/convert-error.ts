@@ -1,0 +1,12 @@
+import { RamplusError } from "../error.js";
+
+/** A checkpoint that cannot become a model folder as asked. */
+export class ConvertError extends RamplusError {
+  override readonly name = "ConvertError";
+  constructor(
+    readonly code: "unknown-architecture" | "tags-needed" | "tags-mismatch" | "bad-option" | "exists",
+    message: string,
+  ) {
+    super(message);
+  }
+}
