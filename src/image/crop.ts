@@ -22,7 +22,10 @@ export function crop(pixels: Pixels, left: number, top: number, width: number, h
   return { width, height, data };
 }
 
-/** A random part of the photo, of random size and aspect, resized to `size` x `size`; the whole photo where none fits in ten tries. */
+/**
+ * A random part of the photo, of random size and aspect, resized to `size` x `size`; the whole photo where none fits in ten
+ * tries. Resized by the antialiased bilinear filter that tagging uses; the reference trains with a bicubic one.
+ */
 export function randomResizedCrop(pixels: Pixels, size: number, random: Random, { area, aspect }: CropOptions = referenceCrop): Pixels {
   for (let attempt = 0; attempt < 10; attempt++) {
     const target = pixels.width * pixels.height * (area[0] + (area[1] - area[0]) * random());
