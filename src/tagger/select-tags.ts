@@ -1,0 +1,43 @@
+import type { Tag } from "../vocab/tag.js";
+import { TaggerError } from "./tagger-error.js";
+
+/** A tag of a photo. */
+export interface TagScore {
+  /** Row of the tag, from 0. */
+  readonly id: number;
+  readonly en: string;
+  readonly zh: string;
+  /** Probability from 0 to 1, in float32. */
+  readonly score: number;
+  /** What the score was held against; null: the tag is off. */
+  readonly threshold: number | null;
+}
+
+export interface SelectOptions {
+  /** "official": each tag's own threshold. A number: the same for every tag, those that are off too. @default "official" */
+  readonly threshold?: "official" | number;
+  /** At most so many tags, the best ones. @default all */
+  readonly top?: number;
+}
+
+/** Throws a TaggerError for options out of range. */
+export function checkSelectOptions({ threshold = "official", top }: SelectOptions): void {
+  if (threshold !== "official" && !(typeof threshold === "number" && threshold >= 0 && threshold <= 1)) throw new TaggerError("bad-option", `threshold ${String(threshold)}: expected "official" or a number from 0 to 1`);
+  if (top !== undefined && !(Number.isInteger(top) && top > 0)) throw new TaggerError("bad-option", `top ${top}: expected a whole number above 0`);
+}
+
+/** Probability of a logit, in float32 as the reference has it. */
+export function probability(logit: number): number {
+  return Math.fround(1 / Math.fround(1 + Math.exp(-logit)));
+}
+
+/** The tag with its score, held against the threshold that the options ask for. */
+export function scoreOf(tag: Tag, score: number, { threshold = "official" }: SelectOptions): TagScore {
+  return { id: tag.id, en: tag.en, zh: tag.zh, score, threshold: threshold === "official" ? tag.threshold : threshold };
+}
+
+/** Tags whose score is greater than the threshold (strictly, in float32, as in the reference), by falling score, then by id. */
+export function selectTags(tags: readonly Tag[], scores: Float32Array, options: SelectOptions = {}): TagScore[] {
+  const found = tags.map((tag) => scoreOf(tag, scores[tag.id]!, options)).filter(({ score, threshold }) => threshold !== null && score > Math.fround(threshold));
+  return found.sort((a, b) => b.score - a.score || a.id - b.id).slice(0, options.top);
+}
