@@ -4,7 +4,7 @@ import { decodeHeic } from "./decode-heic.js";
 import { readGifFirstFrame } from "./gif-palette.js";
 import { ImageError } from "./image-error.js";
 import type { Pixels } from "./pixels.js";
-import { sniffFormat, sniffOther } from "./sniff.js";
+import { sniffFormat, sniffOther, type ImageFormat } from "./sniff.js";
 
 /** An image file's content, and a name for messages. */
 export interface EncodedImage {
@@ -17,6 +17,8 @@ export interface DecodeOptions {
   readonly orient?: boolean;
   /** Larger photos are refused, by their header, before memory is taken. @default 178,956,970, the reference's limit */
   readonly maxPixels?: number;
+  /** Asked before decoding and after it; a decoder at work is not stopped. */
+  readonly signal?: AbortSignal;
 }
 
 /** Twice Pillow's warning limit, where the reference refuses. */
@@ -24,9 +26,16 @@ export const largestPhoto = 178_956_970;
 
 /**
  * Decodes a photo to 8-bit RGB as the reference sees it: first frame; alpha dropped, never composed; colour profile and gamma
- * ignored. The format is told by content. Throws an ImageError naming the file.
+ * ignored. The format is told by content. Throws an ImageError naming the file, and the signal's reason once that is aborted.
  */
-export async function decodeImage({ bytes, name }: EncodedImage, { orient = true, maxPixels = largestPhoto }: DecodeOptions = {}): Promise<Pixels> {
+export async function decodeImage({ bytes, name }: EncodedImage, { orient = true, maxPixels = largestPhoto, signal }: DecodeOptions = {}): Promise<Pixels> {
+  signal?.throwIfAborted();
+  const pixels = await decode(bytes, name, orient, maxPixels);
+  signal?.throwIfAborted();
+  return pixels;
+}
+
+async function decode(bytes: Uint8Array, name: string, orient: boolean, maxPixels: number): Promise<Pixels> {
   if (bytes.length === 0) throw new ImageError("image-empty", name, "is empty");
   const format = sniffFormat(bytes);
   if (format === null) {
@@ -50,11 +59,11 @@ export async function decodeImage({ bytes, name }: EncodedImage, { orient = true
         return pixels;
       }
       default:
-        return await decodeWithSharp(bytes, orient, check);
+        return await decodeWithSharp(bytes, format, orient, check);
     }
   } catch (cause) {
     if (cause instanceof ImageError) throw cause;
-    throw new ImageError("image-corrupt", name, `is damaged or cut short (${format}): ${(cause as Error).message.split("\n")[0]}`, { cause });
+    throw new ImageError("image-corrupt", name, `cannot be decoded (${format}): ${(cause as Error).message.split("\n")[0]}`, { cause });
   }
 }
 
@@ -63,14 +72,16 @@ async function raw(image: Sharp, depth?: "ushort"): Promise<{ data: Buffer; widt
   return { data, width: info.width, height: info.height, channels: info.channels };
 }
 
-async function decodeWithSharp(bytes: Uint8Array, orient: boolean, check: (width: number, height: number) => void): Promise<Pixels> {
+async function decodeWithSharp(bytes: Uint8Array, format: ImageFormat, orient: boolean, check: (width: number, height: number) => void): Promise<Pixels> {
   // The limit is checked here by the header; sharp's own would word it differently.
   const source = sharp(bytes, { ignoreIcc: true, limitInputPixels: false });
   const { width, height, space, depth, channels } = await source.metadata();
   check(width, height);
   const image = orient ? source.autoOrient() : source;
   if (space === "cmyk") return fromCmyk(await raw(image.pipelineColourspace("cmyk").toColourspace("cmyk")));
-  if (depth === "ushort" && channels <= 2) return fromGrey16(await raw(image.removeAlpha().toColourspace("grey16"), "ushort"));
+  // A PNG of kind 0 is grey without alpha; its colour key, which sharp makes an alpha channel of, is ignored.
+  const grey = format === "png" ? bytes[25] === 0 : channels === 1;
+  if (depth === "ushort" && grey) return fromGrey16(await raw(image.removeAlpha().toColourspace("grey16"), "ushort"));
   const { data, ...size } = await raw(image.removeAlpha().toColourspace("srgb"));
   return { width: size.width, height: size.height, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
 }

@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { ImageError } from "./image-error.js";
 
@@ -9,7 +10,8 @@ export async function readImageFile(path: string, largest = largestImageFile): P
   if (path.includes("\0")) throw new ImageError("image-not-found", path, "does not exist");
   let handle;
   try {
-    handle = await open(path, "r");
+    // Without O_NONBLOCK a named pipe would be waited for; Windows has neither.
+    handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") throw new ImageError("image-not-found", path, "does not exist", { cause });

@@ -13,7 +13,8 @@ export function sniffFormat(bytes: Uint8Array): ImageFormat | null {
   if (starts(bytes, 0x49, 0x49, 0x2a, 0) || starts(bytes, 0x4d, 0x4d, 0, 0x2a) || starts(bytes, 0x49, 0x49, 0x2b, 0) || starts(bytes, 0x4d, 0x4d, 0, 0x2b)) return "tiff";
   if (text(bytes, 0, 2) === "BM" && bytes.length >= 26) return "bmp";
   if (text(bytes, 4, 8) === "ftyp") {
-    const brands = text(bytes, 8, Math.min(bytes.length, 64));
+    // Brands fill the rest of this first box, whose size comes before its name.
+    const brands = text(bytes, 8, Math.min((bytes[2]! << 8) | bytes[3]!, 256));
     if (/avi[fs]/.test(brands)) return "avif";
     if (/hei[cxms]|hev[cx]|mif1|msf1/.test(brands)) return "heic";
   }
