@@ -66,5 +66,5 @@ export async function loadPixels(image: ImageInput, { orient = true, signal }: L
   if (image === null || (typeof image !== "string" && typeof image !== "object")) throw new TaggerError("bad-image-input", `an image is a path, URL, bytes, Blob or pixels; received ${typeof image}`);
   if (isPixels(image)) return checkPixels(image);
   const bytes = await readBytes(image, signal);
-  return decodeImage({ bytes, name: imageName(image) }, { orient });
+  return decodeImage({ bytes, name: imageName(image) }, signal === undefined ? { orient } : { orient, signal });
 }

@@ -1,3 +1,4 @@
+import { augment } from "../image/augment.js";
 import { flipHorizontal, randomResizedCrop, type CropOptions } from "../image/crop.js";
 import { normalise, type Normalisation } from "../image/normalise.js";
 import { permutation, seededRandom } from "../tensor/random.js";
@@ -69,14 +70,15 @@ export function tokenInputs(cache: TokenCache, positions: Int32Array): BatchInpu
 }
 
 /** Augmented photos: `pixel_values` [B, 3, S, S]. */
-export function pixelInputs(photos: readonly TrainingPhoto[], size: number, normalisation: Normalisation, seed: number, cropping: CropOptions): BatchInputs {
+export function pixelInputs(photos: readonly TrainingPhoto[], size: number, normalisation: Normalisation, seed: number, cropping: CropOptions, augmented: boolean): BatchInputs {
   return async (indices, step) => {
     const data = new Float32Array(indices.length * 3 * size * size);
     await Promise.all(
       Array.from(indices, async (photo, i) => {
         const random = seededRandom(seed, 3, step, i);
         const cropped = randomResizedCrop(await decodePhoto(photos[photo]!), size, random, cropping);
-        normalise(random() < 0.5 ? flipHorizontal(cropped) : cropped, normalisation, data, i * 3 * size * size);
+        const turned = random() < 0.5 ? flipHorizontal(cropped) : cropped;
+        normalise(augmented ? augment(turned, random) : turned, normalisation, data, i * 3 * size * size);
       }),
     );
     return { pixel_values: { dtype: "float32", shape: [indices.length, 3, size, size], data } };

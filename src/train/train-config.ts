@@ -25,6 +25,8 @@ export interface TrainPhase {
   readonly weightDecay: number;
   readonly clipNorm: number | null;
   readonly stochasticDepth: number;
+  /** The reference's two random operations after crop and flip, for phases from pixels. */
+  readonly augment: boolean;
   readonly losses: { readonly tagging: number; readonly distillation: number; readonly tagAlignment: number; readonly retention: number };
 }
 
@@ -154,6 +156,7 @@ function parsePhase(f: Fields): TrainPhase {
     weightDecay: f.number("weightDecay", 0.05),
     clipNorm: f.get("clipNorm") === null ? null : f.number("clipNorm", 1),
     stochasticDepth: f.number("stochasticDepth", 0, (v) => v >= 0 && v < 1),
+    augment: f.boolean("augment", false),
     losses: f.object("losses").whole((l) => ({ tagging: l.number("tagging", 0), distillation: l.number("distillation", 0), tagAlignment: l.number("tagAlignment", 0), retention: l.number("retention", 0) })),
   };
 }

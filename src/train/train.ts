@@ -276,7 +276,7 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, sa
     const undecided = index.tags.map((tag) => tag.id).filter((id) => !isDecided.has(id));
     const plan: BatchPlan = { photos, batch, drawnTags, decided, undecided, retain: losses.retention > 0, seed };
     const indicesOf = photoOrder(plan);
-    const inputs = source === "tokens" ? tokenInputs(cache!, positions) : pixelInputs(photos, model.encoder.imageSize, config.normalisation, seed, { ...referenceCrop, area: [0.35, 1] });
+    const inputs = source === "tokens" ? tokenInputs(cache!, positions) : pixelInputs(photos, model.encoder.imageSize, config.normalisation, seed, { ...referenceCrop, area: [0.35, 1] }, phase.augment);
     return async (at) => {
       const indices = indicesOf(at);
       const feature = features === null || losses.distillation === 0 ? {} : { feature: rowsOf(features, model.textWidth, indices) };

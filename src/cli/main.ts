@@ -1,0 +1,76 @@
+import { BundleError, packageVersion, RamplusError, RuntimeError, VocabularyError } from "../index.js";
+import { didYouMean } from "./arguments.js";
+import { convertCommand, convertHelp } from "./convert.js";
+import { evalCommand, evalHelp } from "./eval.js";
+import { infoCommand, infoHelp } from "./info.js";
+import { printable, UsageError, write, type CliIo } from "./io.js";
+import { tagCommand, tagHelp } from "./tag.js";
+import { trainCommand, trainHelp } from "./train.js";
+
+interface Command {
+  readonly run: (args: readonly string[], io: CliIo) => Promise<number>;
+  readonly help: string;
+}
+
+const commands: Readonly<Record<string, Command>> = {
+  tag: { run: tagCommand, help: tagHelp },
+  convert: { run: convertCommand, help: convertHelp },
+  train: { run: trainCommand, help: trainHelp },
+  eval: { run: evalCommand, help: evalHelp },
+  info: { run: infoCommand, help: infoHelp },
+};
+
+const help = `ramplus: tags for photos, by RAM++
+
+  ramplus tag PATH...                       tag photos, folders, globs, or - for standard input
+  ramplus convert CHECKPOINT --out DIR      make a model folder from an official checkpoint
+  ramplus train CONFIG                      train a model
+  ramplus eval MODEL SET --split NAME       measure a model on a labelled set
+  ramplus info [MODEL]                      check and describe a model folder
+
+ramplus COMMAND --help lists a command's options; ramplus --version prints the version.
+`;
+
+/** Exit codes of the command line. */
+const exit = { ok: 0, usage: 2, model: 3, interrupted: 130, failed: 1 } as const;
+
+/** Runs a command line; gives the exit code. Only the bin file touches the process. */
+export async function main(argv: readonly string[], io: CliIo): Promise<number> {
+  const [name, ...args] = argv;
+  try {
+    if (name === undefined) {
+      await write(io.stderr, help);
+      return exit.usage;
+    }
+    if (name === "--help" || name === "-h" || name === "help") {
+      await write(io.stdout, commands[args[0] ?? ""]?.help ?? help);
+      return exit.ok;
+    }
+    if (name === "--version" || name === "-V") {
+      await write(io.stdout, `${packageVersion()}\n`);
+      return exit.ok;
+    }
+    const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+    if (command === undefined) throw new UsageError(`unknown command ${name}${didYouMean(name, Object.keys(commands))} (ramplus --help lists them)`);
+    const end = args.indexOf("--");
+    if ((end < 0 ? args : args.slice(0, end)).some((arg) => arg === "--help" || arg === "-h")) {
+      await write(io.stdout, command.help);
+      return exit.ok;
+    }
+    return await command.run(args, io);
+  } catch (error) {
+    if (io.signal.aborted) return exit.interrupted;
+    // The reader of a pipe has gone (| head): nothing is wrong.
+    if ((error as NodeJS.ErrnoException).code === "EPIPE") return exit.ok;
+    io.stderr.write(`ramplus: ${wording(error)}\n`);
+    if (io.env["RAMPLUS_DEBUG"] && error instanceof Error) io.stderr.write(`${error.stack}\n`);
+    if (error instanceof UsageError || (error instanceof RamplusError && error.code === "bad-option")) return exit.usage;
+    return error instanceof BundleError || error instanceof RuntimeError || (error instanceof VocabularyError && error.message.includes("tags.json")) ? exit.model : exit.failed;
+  }
+}
+
+function wording(error: unknown): string {
+  if (error instanceof UsageError) return printable(error.message);
+  if (error instanceof RamplusError) return `${error.message.split("\n").map(printable).join("\n  ")} (${error.code})`;
+  return `unexpected: ${printable(error instanceof Error ? error.message : String(error))} (RAMPLUS_DEBUG=1 shows where)`;
+}

@@ -1,0 +1,110 @@
+import { Tagger, type TagScore, type TagResult } from "../index.js";
+import { choiceOf, countOf, deviceOf, given, parseCommand, precisionOf, textOf } from "./arguments.js";
+import { findPhotos, type FoundPhoto } from "./find-photos.js";
+import { formatterOf, tagFormats, type Language, type TagEntry } from "./format-tags.js";
+import { printable, UsageError, write, type CliIo } from "./io.js";
+
+export const tagHelp = `ramplus tag PATH... [options]
+
+Tags photos. PATH is a file, a folder, a glob in quotes, or - for one photo on standard input.
+
+  --model DIR|NAME      model folder, or the name of an embedded model (default: ramplus-tiny)
+  --format FORMAT       text (default), json, jsonl, csv, reference ("a | b | c")
+  --threshold T         official (default: each tag's own) or a number from 0 to 1 for all tags
+  --top N               at most N tags a photo
+  --all                 every tag with its score, by id
+  --lang LANG           en, zh or both, in text and reference
+  --no-orient           do not turn photos by their EXIF orientation, as the reference does not
+  --device DEVICE       auto (default), cpu, wasm, webgpu, cuda, coreml, dml
+  --dtype DTYPE         fp32, fp16, q8 (default: the model's own)
+  --batch N             photos that go through the network together (default: 4)
+  --recursive           look into folders within folders
+
+Exit codes: 0 all tagged, 1 some could not be, 2 wrong usage, 3 model unusable, 130 interrupted.
+`;
+
+const options = {
+  model: { type: "string" },
+  format: { type: "string" },
+  threshold: { type: "string" },
+  top: { type: "string" },
+  all: { type: "boolean" },
+  lang: { type: "string" },
+  "no-orient": { type: "boolean" },
+  device: { type: "string" },
+  dtype: { type: "string" },
+  batch: { type: "string" },
+  recursive: { type: "boolean" },
+} as const;
+
+function thresholdOf(value: string | boolean | undefined): "official" | number {
+  if (value === undefined || value === "official") return "official";
+  const number = Number(value);
+  if (typeof value !== "string" || value.trim() === "" || !(number >= 0 && number <= 1)) throw new UsageError(`--threshold ${String(value)}: expected official or a number from 0 to 1`);
+  return number;
+}
+
+async function readAll(io: CliIo): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of io.stdin) chunks.push(chunk as Uint8Array);
+  return new Uint8Array(Buffer.concat(chunks));
+}
+
+/** Every tag with its score, by id. */
+function allTags(tagger: Tagger, { scores }: TagResult, threshold: "official" | number): TagScore[] {
+  return tagger.tags.map((tag) => ({ id: tag.id, en: tag.en, zh: tag.zh, score: scores![tag.id]!, threshold: threshold === "official" ? tag.threshold : threshold }));
+}
+
+/** `ramplus tag`. */
+export async function tagCommand(args: readonly string[], io: CliIo): Promise<number> {
+  const { values, positionals } = parseCommand("tag", args, options);
+  if (positionals.length === 0) throw new UsageError("tag needs a PATH: a photo, a folder, a glob or - (ramplus tag --help)");
+  const format = choiceOf("format", values["format"], tagFormats) ?? "text";
+  const lang: Language = choiceOf("lang", values["lang"], ["en", "zh", "both"]) ?? (format === "reference" ? "en" : "both");
+  const threshold = thresholdOf(values["threshold"]);
+  const [top, batch, all] = [countOf("top", values["top"]), countOf("batch", values["batch"]) ?? 4, values["all"] === true];
+  const notice = (line: string): void => void io.stderr.write(`ramplus: ${line}\n`);
+  const loading = given({ device: deviceOf(values["device"]), dtype: precisionOf(values["dtype"]) });
+  await using tagger = await Tagger.load(textOf(values["model"]), { ...loading, onNotice: notice, signal: io.signal });
+
+  const formatter = formatterOf(format, { lang, colour: io.stdout.isTTY === true && !io.env["NO_COLOR"], width: Math.min(io.stdout.columns ?? 80, 120) });
+  let [count, failed, passedOver] = [0, 0, 0];
+  const progress = io.stderr.isTTY === true && io.stdout.isTTY !== true;
+  const emit = async (entry: TagEntry): Promise<void> => {
+    if ("error" in entry) {
+      failed++;
+      // Formats without a place for errors, and people who redirect the output, see them here.
+      if (format === "reference" || io.stdout.isTTY !== true) notice(printable(entry.error.message));
+    }
+    await write(io.stdout, formatter.entry(entry, count++));
+    if (progress) io.stderr.write(`\r${count} photos`);
+  };
+  // Errors of paths keep their place among the photos: each photo carries those that come before it.
+  const waiting: { photo: string; before: TagEntry[] }[] = [];
+  let errors: TagEntry[] = [];
+  const inputs = async function* (): AsyncGenerator<string | Uint8Array> {
+    for await (const found of findPhotos(positionals, { recursive: values["recursive"] === true, onPassedOver: () => passedOver++ }) as AsyncGenerator<FoundPhoto>) {
+      if ("error" in found) {
+        errors.push({ file: found.path, error: found.error });
+        continue;
+      }
+      waiting.push({ photo: found.path, before: errors });
+      errors = [];
+      yield found.path === "-" ? await readAll(io) : found.path;
+    }
+  };
+  await write(io.stdout, formatter.begin);
+  const tagging = { threshold, batch, orient: values["no-orient"] !== true, scores: all, signal: io.signal, ...given({ top }) };
+  for await (const outcome of tagger.tagStream(inputs(), tagging)) {
+    const { photo, before } = waiting.shift()!;
+    for (const entry of before) await emit(entry);
+    if ("error" in outcome) await emit({ file: photo, error: { code: outcome.error.code, message: outcome.error.message } });
+    else await emit({ file: photo, tags: all ? allTags(tagger, outcome.result, threshold) : outcome.result.tags, ms: outcome.result.ms });
+  }
+  for (const entry of errors) await emit(entry);
+  await write(io.stdout, formatter.end(count));
+  if (progress) io.stderr.write("\r\u001b[K");
+  if (passedOver > 0) notice(`${passedOver} ${passedOver === 1 ? "file" : "files"} in folders passed over: not images by their content`);
+  return failed > 0 ? 1 : 0;
+}
+

@@ -1,0 +1,43 @@
+/** ramplus: RAM++ image tagging. This file is the library's only door. */
+export { RamplusError } from "./error.js";
+
+export { Tagger } from "./tagger/tagger.js";
+export type { TaggerOptions, TagOptions, TagOutcome, TagResult, TagStreamOptions, TagTimes } from "./tagger/tagger.js";
+export type { TagScore, SelectOptions } from "./tagger/select-tags.js";
+export type { ImageInput, LoadOptions } from "./tagger/image-input.js";
+export { TaggerError } from "./tagger/tagger-error.js";
+export { embeddedModel, findModel } from "./tagger/find-model.js";
+
+export type { Pixels } from "./image/pixels.js";
+export { ImageError } from "./image/image-error.js";
+export type { ImageErrorCode } from "./image/image-error.js";
+export { isImageFile } from "./image/is-image-file.js";
+
+export type { Tag } from "./vocab/tag.js";
+export { VocabularyError } from "./vocab/vocabulary-error.js";
+
+export { readModelFolder } from "./bundle/model-folder.js";
+export type { ModelFolder } from "./bundle/model-folder.js";
+export { precisions } from "./bundle/model-config.js";
+export type { ModelConfig, Precision, PreprocessorConfig } from "./bundle/model-config.js";
+export { BundleError } from "./bundle/bundle-error.js";
+
+export { devices } from "./runtime/device.js";
+export type { Device } from "./runtime/device.js";
+export { RuntimeError } from "./runtime/runtime-error.js";
+
+export { convertCheckpoint } from "./convert/convert-checkpoint.js";
+export type { ConvertOptions, ConvertResult } from "./convert/convert-checkpoint.js";
+export { ConvertError } from "./convert/convert-error.js";
+export { CheckpointError } from "./checkpoint/checkpoint-error.js";
+
+export { DataError } from "./data/data-error.js";
+export { evaluateSet } from "./eval/evaluate-set.js";
+export type { EvaluateOptions, SetReport, TagReport } from "./eval/evaluate-set.js";
+
+export { train } from "./train/train.js";
+export type { TrainOptions, TrainProgress, TrainResult } from "./train/train.js";
+export { finishModel } from "./train/finish-model.js";
+export { TrainError } from "./train/train-error.js";
+
+export { packageRoot, packageVersion } from "./package-info.js";
