@@ -261,8 +261,9 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, sa
     for (const [name, value] of Object.entries(losses)) sums.set(name, (sums.get(name) ?? 0) + value);
     step++;
     since++;
-    if (step % config.saveEvery === 0 && step < phase.steps) await save({ phase: number, step, state: await trainer.state() });
+    // Logged before it is saved: a kill in between repeats a line, and loses none.
     if (step % config.logEvery === 0 && step < phase.steps) await report(step);
+    if (step % config.saveEvery === 0 && step < phase.steps) await save({ phase: number, step, state: await trainer.state() });
   }
   const state = await trainer.state();
   const sample = heldOut.slice(0, 1000);
