@@ -15,6 +15,8 @@ export { isImageFile } from "./image/is-image-file.js";
 
 export type { Tag } from "./vocab/tag.js";
 export { VocabularyError } from "./vocab/vocabulary-error.js";
+export { loadHypernyms } from "./vocab/wordnet.js";
+export type { Hypernyms } from "./vocab/wordnet.js";
 
 export { readModelFolder } from "./bundle/model-folder.js";
 export type { ModelFolder } from "./bundle/model-folder.js";
@@ -26,7 +28,7 @@ export { devices } from "./runtime/device.js";
 export type { Device } from "./runtime/device.js";
 export { RuntimeError } from "./runtime/runtime-error.js";
 
-export { convertCheckpoint } from "./convert/convert-checkpoint.js";
+export { convertCheckpoint, finishModel, train } from "./on-demand.js";
 export type { ConvertOptions, ConvertResult } from "./convert/convert-checkpoint.js";
 export { ConvertError } from "./convert/convert-error.js";
 export { CheckpointError } from "./checkpoint/checkpoint-error.js";
@@ -35,9 +37,7 @@ export { DataError } from "./data/data-error.js";
 export { evaluateSet } from "./eval/evaluate-set.js";
 export type { EvaluateOptions, SetReport, TagReport } from "./eval/evaluate-set.js";
 
-export { train } from "./train/train.js";
 export type { TrainOptions, TrainProgress, TrainResult } from "./train/train.js";
-export { finishModel } from "./train/finish-model.js";
 export { TrainError } from "./train/train-error.js";
 
 export { packageRoot, packageVersion } from "./package-info.js";

@@ -50,17 +50,16 @@ export async function writeTinyModel(folder: string, { tags = tinyTags, output =
   const given = input("image_embeds", "float32", ["batch", 1, 3]);
   const weights = constant(float32([3, 6], tinyWeights.byChannel.flat()));
   const logits = add(matMul(reshape(given, ["batch", 3]), weights), constant(float32([6], tinyWeights.bias)));
-  const noWeights = (): never => assertNever();
   for (const dtype of dtypes) {
     const files = graphFiles(folder, dtype);
-    await writeOnnx(files.vision, { image_embeds: embeds }, noWeights);
-    await writeOnnx(files.tagging, { [output]: logits }, noWeights);
+    await writeOnnx(files.vision, { image_embeds: embeds }, noParameters);
+    await writeOnnx(files.tagging, { [output]: logits }, noParameters);
   }
   const config = { modelType: "ram_plus", formatVersion, madeBy: "ramplus test", dtypes, defaultDtype: dtypes[0]!, network: {} } as const;
   await writeModelFolder({ folder, config, preprocessor: { size: tinySize, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] }, tags }, "# tiny\n");
 }
 
-function assertNever(): never {
+function noParameters(): never {
   throw new Error("the tiny model has no parameters");
 }
 

@@ -54,9 +54,25 @@ export function serialiseModelConfig(c: ModelConfig): string {
   return `${JSON.stringify({ model_type: modelType, format_version: c.formatVersion, made_by: madeBy, dtypes, default_dtype: defaultDtype, network }, null, 2)}\n`;
 }
 
+/** What this package does to a photo, by Hugging Face's fields; a folder that asks for anything else would be tagged wrongly. */
+const preprocessing: Readonly<Record<string, unknown>> = {
+  do_resize: true,
+  do_rescale: true,
+  do_normalize: true,
+  do_center_crop: false,
+  do_pad: false,
+  // Pillow's number of the bilinear filter.
+  resample: 2,
+};
+
 /** Reads `preprocessor_config.json` in Hugging Face's words. Throws a BundleError naming what is wrong. */
 export function parsePreprocessorConfig(json: unknown, file: string): PreprocessorConfig {
   if (!isObject(json)) throw new BundleError("bad-config", file, "expected an object");
+  for (const [key, value] of Object.entries(preprocessing)) {
+    if (json[key] !== undefined && json[key] !== value) throw new BundleError("bad-config", file, `${key} ${JSON.stringify(json[key])}: this release does ${JSON.stringify(value)} only`);
+  }
+  const rescale = json["rescale_factor"];
+  if (rescale !== undefined && !(typeof rescale === "number" && Math.abs(rescale * 255 - 1) < 1e-3)) throw new BundleError("bad-config", file, `rescale_factor ${JSON.stringify(rescale)}: this release does 1 / 255 only`);
   const size = isObject(json["size"]) ? json["size"] : {};
   const [height, width] = [size["height"], size["width"]];
   if (typeof height !== "number" || height !== width || !Number.isInteger(height) || height < 1 || height > 4096) throw new BundleError("bad-config", file, `size ${JSON.stringify(json["size"])}: expected equal height and width of 1 to 4096`);
@@ -73,7 +89,6 @@ export function serialisePreprocessorConfig({ size, mean, std }: PreprocessorCon
     image_processor_type: "ViTImageProcessor",
     do_resize: true,
     size: { height: size, width: size },
-    // Pillow's number of the bilinear filter.
     resample: 2,
     do_rescale: true,
     rescale_factor: 1 / 255,

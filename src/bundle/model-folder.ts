@@ -2,6 +2,7 @@ import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Tag } from "../vocab/tag.js";
 import { parseTags, serialiseTags } from "../vocab/tag-list.js";
+import { VocabularyError } from "../vocab/vocabulary-error.js";
 import { BundleError } from "./bundle-error.js";
 import { parseModelConfig, parsePreprocessorConfig, precisionSuffix, serialiseModelConfig, serialisePreprocessorConfig, type ModelConfig, type Precision, type PreprocessorConfig } from "./model-config.js";
 
@@ -26,7 +27,10 @@ const largestJson = 256 * 1024 * 1024;
 async function readJson(file: string): Promise<unknown> {
   let text: string;
   try {
-    if ((await stat(file)).size > largestJson) throw new BundleError("bad-config", file, `is larger than ${largestJson} bytes`);
+    const info = await stat(file);
+    // A pipe or device has no size and may never end.
+    if (!info.isFile()) throw new BundleError("missing-file", file, "is no regular file");
+    if (info.size > largestJson) throw new BundleError("bad-config", file, `is larger than ${largestJson} bytes`);
     text = await readFile(file, "utf8");
   } catch (cause) {
     if (cause instanceof BundleError) throw cause;
@@ -39,20 +43,30 @@ async function readJson(file: string): Promise<unknown> {
   }
 }
 
+/** Tags of a model; what is wrong with them is the folder's fault. */
+function readTags(json: unknown, file: string): Tag[] {
+  try {
+    return parseTags(json, file);
+  } catch (cause) {
+    if (cause instanceof VocabularyError) throw new BundleError("bad-tags", file, cause.message.slice(file.length + 2), { cause });
+    throw cause;
+  }
+}
+
 /** Where the graphs of a precision lie: names are fixed, so nothing that a folder says can lead out of it. */
 export function graphFiles(folder: string, dtype: Precision): GraphFiles {
   const suffix = precisionSuffix[dtype];
   return { vision: join(folder, "onnx", `vision_model${suffix}.onnx`), tagging: join(folder, "onnx", `tagging_model${suffix}.onnx`) };
 }
 
-/** Reads and checks a model folder. Throws a BundleError or VocabularyError naming the file that is wrong. */
+/** Reads and checks a model folder. Throws a BundleError naming the file that is wrong. */
 export async function readModelFolder(folder: string): Promise<ModelFolder> {
   const info = await stat(folder).catch(() => null);
   if (info === null || !info.isDirectory()) throw new BundleError("model-not-found", folder, "is not a model folder; `ramplus convert` makes one from a checkpoint");
   const file = (name: string): string => join(folder, name);
   const config = parseModelConfig(await readJson(file("config.json")), file("config.json"));
   const preprocessor = parsePreprocessorConfig(await readJson(file("preprocessor_config.json")), file("preprocessor_config.json"));
-  const tags = parseTags(await readJson(file("tags.json")), file("tags.json"));
+  const tags = readTags(await readJson(file("tags.json")), file("tags.json"));
   for (const dtype of config.dtypes) {
     for (const graph of Object.values(graphFiles(folder, dtype))) {
       const found = await stat(graph).catch(() => null);

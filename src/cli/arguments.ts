@@ -41,8 +41,9 @@ export function parseCommand(command: string, args: readonly string[], options: 
 }
 
 /** A whole number above 0. */
-export function countOf(name: string, value: string | boolean | undefined): number | undefined {
+export function countOf(name: string, value: string | boolean | undefined, most = Number.MAX_SAFE_INTEGER): number | undefined {
   if (value === undefined) return undefined;
+  if (typeof value === "string" && Number(value) > most) throw new UsageError(`--${name} ${value}: expected at most ${most}`);
   if (typeof value !== "string" || !/^\d+$/.test(value) || Number(value) < 1) throw new UsageError(`--${name} ${String(value)}: expected a whole number above 0`);
   return Number(value);
 }

@@ -1,6 +1,6 @@
 import { convertCheckpoint } from "../index.js";
 import { countOf, given, parseCommand, precisionOf, textOf } from "./arguments.js";
-import { UsageError, write, type CliIo } from "./io.js";
+import { UsageError, untilInterrupted, write, type CliIo } from "./io.js";
 
 export const convertHelp = `ramplus convert CHECKPOINT --out DIR [options]
 
@@ -34,10 +34,11 @@ export async function convertCommand(args: readonly string[], io: CliIo): Promis
   const out = textOf(values["out"]);
   if (file === undefined || positionals.length > 1) throw new UsageError("convert needs one CHECKPOINT (ramplus convert --help)");
   if (out === undefined) throw new UsageError("convert needs --out DIR");
-  const { folder, model, parameters, ignored } = await convertCheckpoint(file, out, {
+  const converting = convertCheckpoint(file, out, {
     ...given({ tags: textOf(values["tags"]), tagsZh: textOf(values["tags-zh"]), thresholds: textOf(values["thresholds"]) }),
     ...given({ imageSize: countOf("image-size", values["image-size"]), window: countOf("window", values["window"]), heads: countOf("heads", values["heads"]), dtype: precisionOf(values["dtype"]) }),
   });
+  const { folder, model, parameters, ignored } = await untilInterrupted(converting, io.signal);
   if (ignored.length > 0) io.stderr.write(`ramplus: ${ignored.length} tensors are not needed for tagging and were left out\n`);
   const name = model.modelType === "ram_plus" ? "RAM++" : "RAM";
   await write(io.stdout, `${folder}: ${name}, ${model.encoder.imageSize} px, ${model.tags} tags x ${model.descriptions}, ${(parameters / 1e6).toFixed(1)} M parameters\n`);

@@ -1,7 +1,6 @@
-import { readFile } from "node:fs/promises";
-import { evaluateSet, Tagger, type SetReport } from "../index.js";
+import { evaluateSet, loadHypernyms, Tagger, type SetReport } from "../index.js";
 import { choiceOf, countOf, deviceOf, given, parseCommand, precisionOf, textOf } from "./arguments.js";
-import { UsageError, write, type CliIo } from "./io.js";
+import { printable, UsageError, write, type CliIo } from "./io.js";
 
 export const evalHelp = `ramplus eval MODEL SET [options]
 
@@ -36,10 +35,10 @@ function reportText(r: SetReport): string {
     const { top1, top5, classOrAncestorInThree } = r.firstTags;
     lines.push(`  among classes    first ${n(top1)}, among the first five ${n(top5)}`, `  among all tags   class or an ancestor in the first three ${n(classOrAncestorInThree)}`);
   }
-  if (r.untagged.length > 0) lines.push(`  classes without a tag, which count 0: ${r.untagged.join(", ")}`);
+  if (r.untagged.length > 0) lines.push(`  classes without a tag, which count 0: ${r.untagged.map(printable).join(", ")}`);
   const byAp = [...r.tags].filter((tag) => tag.positives > 0).sort((a, b) => b.ap - a.ap);
   lines.push("  tag                          photos     AP  precision  recall     F1");
-  for (const t of byAp) lines.push(`  ${t.en.slice(0, 28).padEnd(28)} ${String(t.positives).padStart(6)}  ${n(t.ap)}      ${n(t.precision)}   ${n(t.recall)}  ${n(t.f1)}`);
+  for (const t of byAp) lines.push(`  ${printable(t.en).slice(0, 28).padEnd(28)} ${String(t.positives).padStart(6)}  ${n(t.ap)}      ${n(t.precision)}   ${n(t.recall)}  ${n(t.f1)}`);
   return `${lines.join("\n")}\n`;
 }
 
@@ -50,7 +49,7 @@ export async function evalCommand(args: readonly string[], io: CliIo): Promise<n
   if (model === undefined || set === undefined || positionals.length > 2) throw new UsageError("eval needs a MODEL and a SET (ramplus eval --help)");
   const format = choiceOf("format", values["format"], ["text", "json"]) ?? "text";
   const file = textOf(values["hypernyms"]);
-  const hypernyms = file === undefined ? undefined : JSON.parse(await readFile(file, "utf8"));
+  const hypernyms = file === undefined ? undefined : await loadHypernyms(file);
   const loading = given({ device: deviceOf(values["device"]), dtype: precisionOf(values["dtype"]) });
   await using tagger = await Tagger.load(model, { ...loading, onNotice: (line) => void io.stderr.write(`ramplus: ${line}\n`), signal: io.signal });
   const report = await evaluateSet(tagger, set, {
@@ -62,5 +61,5 @@ export async function evalCommand(args: readonly string[], io: CliIo): Promise<n
   });
   if (io.stderr.isTTY === true) io.stderr.write("\r\u001b[K");
   await write(io.stdout, format === "json" ? `${JSON.stringify(report, null, 2)}\n` : reportText(report));
-  return 0;
+  return report.failed.length > 0 ? 1 : 0;
 }

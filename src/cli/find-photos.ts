@@ -1,5 +1,5 @@
 import { stat, readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import { glob } from "tinyglobby";
 import { isImageFile } from "../index.js";
 
@@ -24,8 +24,10 @@ export async function* findPhotos(paths: readonly string[], options: FindOptions
     if (info?.isDirectory()) {
       yield* orNothingFound(path, photosOfFolder(path, options));
     } else if (info === null && /[*?[\]{}]/.test(path)) {
-      const matches = (await glob(path.replaceAll("\\", "/"), { onlyFiles: true, expandDirectories: false, dot: false })).sort();
-      yield* orNothingFound(path, images(matches, options), "matches no image");
+      // A file is called as its pattern is: from the root, or from where we are.
+      const pattern = process.platform === "win32" ? path.replaceAll("\\", "/") : path;
+      const matches = await glob(pattern, { onlyFiles: true, expandDirectories: false, absolute: isAbsolute(path) });
+      yield* orNothingFound(path, images(matches.sort(), options), "matches no image");
     } else {
       yield { path };
     }

@@ -47,18 +47,23 @@ const csvField = (value: string | number | null): string => {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 
+/** Columns of a line of text before the tag's names: the bar, the score and the space around them. */
+const barColumns = 22;
+
 /** For people: a bar for each tag. */
 function textEntry(entry: TagEntry, { lang, colour, width }: FormatOptions): string {
   const paint = (code: number, text: string): string => (colour ? `\u001b[${code}m${text}\u001b[0m` : text);
   const title = paint(1, printable(entry.file));
   if ("error" in entry) return `${title}\n  ${paint(31, "error")} ${printable(entry.error.message)} (${entry.error.code})\n`;
   if (entry.tags.length === 0) return `${title}\n  no tags above their thresholds\n`;
-  const names = Math.max(12, Math.min(36, Math.floor((width - 24) / 1.4)));
-  const lines = entry.tags.map(({ en, zh, score }) => {
-    const filled = Math.round(score * 12);
+  const room = Math.max(16, width - barColumns);
+  const first = (tag: TagScore): string => printable(lang === "zh" ? tag.zh.trim() : tag.en);
+  const nameColumns = Math.min(lang === "both" ? Math.ceil(room * 0.6) : room, Math.max(...entry.tags.map((tag) => columns(first(tag)))));
+  const lines = entry.tags.map((tag) => {
+    const filled = Math.round(tag.score * 12);
     const bar = paint(36, "█".repeat(filled)) + paint(2, "·".repeat(12 - filled));
-    const name = lang === "en" ? en : lang === "zh" ? zh.trim() : `${en}  ${zh.trim()}`;
-    return `  ${bar} ${score.toFixed(3)}  ${padded(cut(name, names), 0)}`;
+    const second = lang === "both" ? `  ${cut(printable(tag.zh.trim()), room - nameColumns - 2)}` : "";
+    return `  ${bar} ${tag.score.toFixed(3)}  ${padded(cut(first(tag), nameColumns), nameColumns)}${second}`.trimEnd();
   });
   return `${title}\n${lines.join("\n")}\n`;
 }
@@ -96,6 +101,6 @@ export function formatterOf(format: TagFormat, options: FormatOptions): Formatte
 /** As the original prints them: in order of ids, joined by " | ". */
 function referenceLines(tags: readonly TagScore[], lang: Language): string {
   const inOrder = [...tags].sort((a, b) => a.id - b.id);
-  const line = (key: "en" | "zh"): string => `${inOrder.map((tag) => tag[key]).join(" | ")}\n`;
+  const line = (key: "en" | "zh"): string => `${inOrder.map((tag) => printable(tag[key])).join(" | ")}\n`;
   return (lang !== "zh" ? line("en") : "") + (lang !== "en" ? line("zh") : "");
 }

@@ -1,4 +1,4 @@
-import { BundleError, packageVersion, RamplusError, RuntimeError, VocabularyError } from "../index.js";
+import { BundleError, packageVersion, RamplusError, RuntimeError } from "../index.js";
 import { didYouMean } from "./arguments.js";
 import { convertCommand, convertHelp } from "./convert.js";
 import { evalCommand, evalHelp } from "./eval.js";
@@ -65,7 +65,7 @@ export async function main(argv: readonly string[], io: CliIo): Promise<number> 
     io.stderr.write(`ramplus: ${wording(error)}\n`);
     if (io.env["RAMPLUS_DEBUG"] && error instanceof Error) io.stderr.write(`${error.stack}\n`);
     if (error instanceof UsageError || (error instanceof RamplusError && error.code === "bad-option")) return exit.usage;
-    return error instanceof BundleError || error instanceof RuntimeError || (error instanceof VocabularyError && error.message.includes("tags.json")) ? exit.model : exit.failed;
+    return error instanceof BundleError || error instanceof RuntimeError ? exit.model : exit.failed;
   }
 }
 

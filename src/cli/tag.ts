@@ -1,3 +1,4 @@
+import { addAbortSignal } from "node:stream";
 import { Tagger, type TagScore, type TagResult } from "../index.js";
 import { choiceOf, countOf, deviceOf, given, parseCommand, precisionOf, textOf } from "./arguments.js";
 import { findPhotos, type FoundPhoto } from "./find-photos.js";
@@ -44,10 +45,19 @@ function thresholdOf(value: string | boolean | undefined): "official" | number {
   return number;
 }
 
-async function readAll(io: CliIo): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of io.stdin) chunks.push(chunk as Uint8Array);
-  return new Uint8Array(Buffer.concat(chunks));
+/** Longer input is cut here: it is larger than any photo's file, and fails as one that is cut short. */
+const longestInput = 256 * 1024 * 1024;
+
+/** The photo on standard input. */
+async function readInput({ stdin, signal }: CliIo): Promise<File> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  for await (const chunk of addAbortSignal(signal, stdin)) {
+    chunks.push(chunk as Uint8Array<ArrayBuffer>);
+    size += chunks.at(-1)!.byteLength;
+    if (size > longestInput) break;
+  }
+  return new File(chunks, "standard input");
 }
 
 /** Every tag with its score, by id. */
@@ -62,7 +72,7 @@ export async function tagCommand(args: readonly string[], io: CliIo): Promise<nu
   const format = choiceOf("format", values["format"], tagFormats) ?? "text";
   const lang: Language = choiceOf("lang", values["lang"], ["en", "zh", "both"]) ?? (format === "reference" ? "en" : "both");
   const threshold = thresholdOf(values["threshold"]);
-  const [top, batch, all] = [countOf("top", values["top"]), countOf("batch", values["batch"]) ?? 4, values["all"] === true];
+  const [top, batch, all] = [countOf("top", values["top"]), countOf("batch", values["batch"], 1024) ?? 4, values["all"] === true];
   const notice = (line: string): void => void io.stderr.write(`ramplus: ${line}\n`);
   const loading = given({ device: deviceOf(values["device"]), dtype: precisionOf(values["dtype"]) });
   await using tagger = await Tagger.load(textOf(values["model"]), { ...loading, onNotice: notice, signal: io.signal });
@@ -82,7 +92,7 @@ export async function tagCommand(args: readonly string[], io: CliIo): Promise<nu
   // Errors of paths keep their place among the photos: each photo carries those that come before it.
   const waiting: { photo: string; before: TagEntry[] }[] = [];
   let errors: TagEntry[] = [];
-  const inputs = async function* (): AsyncGenerator<string | Uint8Array> {
+  const inputs = async function* (): AsyncGenerator<string | File> {
     for await (const found of findPhotos(positionals, { recursive: values["recursive"] === true, onPassedOver: () => passedOver++ }) as AsyncGenerator<FoundPhoto>) {
       if ("error" in found) {
         errors.push({ file: found.path, error: found.error });
@@ -90,7 +100,7 @@ export async function tagCommand(args: readonly string[], io: CliIo): Promise<nu
       }
       waiting.push({ photo: found.path, before: errors });
       errors = [];
-      yield found.path === "-" ? await readAll(io) : found.path;
+      yield found.path === "-" ? await readInput(io) : found.path;
     }
   };
   await write(io.stdout, formatter.begin);

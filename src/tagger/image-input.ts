@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { decodeImage } from "../image/decode.js";
 import type { Pixels } from "../image/pixels.js";
 import { readImageFile } from "../image/read-image-file.js";
+import { download } from "./download.js";
 import { TaggerError } from "./tagger-error.js";
 
 /** A photo: a path, a URL (file:, data:, http:, https:), the bytes of an image file, a Blob of them, or decoded pixels. */
@@ -13,43 +14,32 @@ export interface LoadOptions {
   readonly signal?: AbortSignal;
 }
 
-const isPixels = (image: ImageInput): image is Pixels => typeof image === "object" && "width" in image && "height" in image && "data" in image;
+const isPixels = (image: ImageInput): image is Pixels => typeof image === "object" && image !== null && "width" in image && "height" in image && "data" in image;
 
-/** A name for messages: the path or URL, else what it is. */
+/** A name for messages: the path, the URL or the name of a File, else what it is. */
 export function imageName(image: ImageInput): string {
   if (typeof image === "string") return image;
   if (image instanceof URL) return image.protocol === "data:" ? "data: URL" : image.href;
-  return isPixels(image) ? "pixels" : "image bytes";
-}
-
-/** Largest answer of a server that is read. */
-const largestDownload = 256 * 1024 * 1024;
-
-async function download(url: URL, signal?: AbortSignal): Promise<Uint8Array> {
-  let response: Response;
-  try {
-    response = await fetch(url, signal === undefined ? {} : { signal });
-  } catch (cause) {
-    if (signal?.aborted) throw signal.reason;
-    throw new TaggerError("fetch-failed", `${imageName(url)}: cannot be fetched: ${(cause as Error).message}`, { cause });
-  }
-  if (!response.ok || response.body === null) throw new TaggerError("fetch-failed", `${imageName(url)}: the server answered ${response.status} ${response.statusText}`);
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-    size += chunk.byteLength;
-    if (size > largestDownload) throw new TaggerError("fetch-failed", `${imageName(url)}: is larger than ${largestDownload} bytes`);
-    chunks.push(chunk);
-  }
-  return new Uint8Array(Buffer.concat(chunks));
+  if (isPixels(image)) return "pixels";
+  // File is a global from Node 20 on; a Blob has no name.
+  return image instanceof Blob && "name" in image && typeof image.name === "string" ? image.name : "image bytes";
 }
 
 async function readBytes(image: Exclude<ImageInput, Pixels>, signal?: AbortSignal): Promise<Uint8Array> {
   if (typeof image === "string") return readImageFile(image);
-  if (image instanceof URL) return image.protocol === "file:" ? readImageFile(fileURLToPath(image)) : download(image, signal);
+  if (image instanceof URL) return image.protocol === "file:" ? readImageFile(pathOf(image)) : download(image, imageName(image), signal);
   if (image instanceof Uint8Array) return image;
   if (image instanceof ArrayBuffer) return new Uint8Array(image);
-  return new Uint8Array(await image.arrayBuffer());
+  if (image instanceof Blob) return new Uint8Array(await image.arrayBuffer());
+  throw new TaggerError("bad-image-input", `an image is a path, a URL, bytes, a Blob or pixels; received ${image === null ? "null" : typeof image}`);
+}
+
+function pathOf(url: URL): string {
+  try {
+    return fileURLToPath(url);
+  } catch (cause) {
+    throw new TaggerError("bad-image-input", `${url.href}: names no local file: ${(cause as Error).message}`, { cause });
+  }
 }
 
 function checkPixels(pixels: Pixels): Pixels {
@@ -63,7 +53,6 @@ function checkPixels(pixels: Pixels): Pixels {
 /** Reads and decodes a photo. Throws an ImageError or TaggerError naming it. */
 export async function loadPixels(image: ImageInput, { orient = true, signal }: LoadOptions = {}): Promise<Pixels> {
   signal?.throwIfAborted();
-  if (image === null || (typeof image !== "string" && typeof image !== "object")) throw new TaggerError("bad-image-input", `an image is a path, URL, bytes, Blob or pixels; received ${typeof image}`);
   if (isPixels(image)) return checkPixels(image);
   const bytes = await readBytes(image, signal);
   return decodeImage({ bytes, name: imageName(image) }, signal === undefined ? { orient } : { orient, signal });

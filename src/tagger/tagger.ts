@@ -1,3 +1,5 @@
+import { availableParallelism } from "node:os";
+import { BundleError } from "../bundle/bundle-error.js";
 import { choosePrecision, graphFiles, readModelFolder, type ModelFolder } from "../bundle/model-folder.js";
 import type { Precision } from "../bundle/model-config.js";
 import { RamplusError } from "../error.js";
@@ -7,10 +9,14 @@ import type { Device, SessionOptions } from "../runtime/device.js";
 import { openSession, type RuntimeSession } from "../runtime/session.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Tag } from "../vocab/tag.js";
+import { atMost } from "./at-most.js";
+import { checkGraphs } from "./check-graphs.js";
 import { findModel } from "./find-model.js";
 import { loadPixels, type ImageInput, type LoadOptions } from "./image-input.js";
 import { checkSelectOptions, probability, selectTags, type SelectOptions, type TagScore } from "./select-tags.js";
 import { TaggerError } from "./tagger-error.js";
+import { untilAborted } from "./until-aborted.js";
+import { workAhead, type Made } from "./work-ahead.js";
 
 export interface TaggerOptions extends Pick<SessionOptions, "device" | "threads" | "onNotice"> {
   /** Precision of the graphs. @default the one that the model folder names */
@@ -24,7 +30,7 @@ export interface TagOptions extends SelectOptions, LoadOptions {
 }
 
 export interface TagStreamOptions extends TagOptions {
-  /** Photos that go through the network together. @default 4 */
+  /** Photos that go through the network together, where there are so many. @default 4 */
   readonly batch?: number;
 }
 
@@ -52,6 +58,8 @@ type Prepared = { readonly values: Float32Array; readonly decode: number; readon
 /** Tags photos with a model. Holds memory and threads until disposed. */
 export class Tagger implements AsyncDisposable {
   private disposed = false;
+  /** Photos are large while they are decoded: not more of them at a time than decoders at work. */
+  private readonly decoding = atMost(Math.min(4, availableParallelism()));
 
   private constructor(
     private readonly model: ModelFolder,
@@ -71,12 +79,16 @@ export class Tagger implements AsyncDisposable {
     const folder = await readModelFolder(findModel(model));
     const precision = choosePrecision(folder, dtype);
     const files = graphFiles(folder.folder, precision);
-    const opened = await Promise.allSettled([openSession({ file: files.vision }, sessionOptions), openSession({ file: files.tagging }, sessionOptions)]);
-    const [vision, tagging] = opened;
-    if (vision.status === "fulfilled" && tagging.status === "fulfilled" && !signal?.aborted) return new Tagger(folder, precision, vision.value, tagging.value);
-    for (const session of opened) if (session.status === "fulfilled") await session.value.dispose();
-    signal?.throwIfAborted();
-    throw vision.status === "rejected" ? vision.reason : (tagging as PromiseRejectedResult).reason;
+    const opening = [openSession({ file: files.vision }, sessionOptions), openSession({ file: files.tagging }, sessionOptions)] as const;
+    try {
+      const [vision, tagging] = await untilAborted(Promise.all(opening), signal);
+      checkGraphs(folder, files, vision, tagging);
+      return new Tagger(folder, precision, vision, tagging);
+    } catch (error) {
+      // A session that is still being opened is closed once it is; the caller need not wait for that.
+      for (const session of opening) void session.then((opened) => opened.dispose()).catch(() => undefined);
+      throw error;
+    }
   }
 
   /** The model's tags, by id. */
@@ -101,30 +113,23 @@ export class Tagger implements AsyncDisposable {
     return outcome!.result;
   }
 
-  /** Tags photos together; each gets its result or its error, in order. Throws a RuntimeError when ONNX Runtime fails, the signal's reason when aborted. */
-  async tagBatch<I extends ImageInput>(images: readonly I[], options: TagOptions = {}): Promise<TagOutcome<I>[]> {
-    this.check(options);
-    const prepared = await Promise.all(images.map((image) => this.prepare(image, options)));
-    return this.infer(images, prepared, options);
+  /** Tags photos; each gets its result or its error, in order. Throws a RuntimeError when ONNX Runtime fails, the signal's reason when aborted. */
+  async tagBatch<I extends ImageInput>(images: readonly I[], options: TagStreamOptions = {}): Promise<TagOutcome<I>[]> {
+    const outcomes: TagOutcome<I>[] = [];
+    for await (const outcome of this.tagStream(images, options)) outcomes.push(outcome);
+    return outcomes;
   }
 
   /**
    * Tags a stream of photos, in order, with bounded memory: while one batch goes through the network the next is decoded.
-   * Throws as `tagBatch` does.
+   * A batch is not kept waiting for photos that the stream does not have yet. Throws as `tagBatch` does, and what the stream throws.
    */
   async *tagStream<I extends ImageInput>(images: AsyncIterable<I> | Iterable<I>, options: TagStreamOptions = {}): AsyncGenerator<TagOutcome<I>> {
     this.check(options);
-    const size = options.batch ?? 4;
-    let running: Promise<TagOutcome<I>[]> | null = null;
-    const start = async (batch: readonly I[]): Promise<TagOutcome<I>[]> => this.infer(batch, await Promise.all(batch.map((image) => this.prepare(image, options))), options);
-    for await (const batch of inBatches(images, size)) {
-      const next = start(batch);
-      // A failure is thrown when the batch's turn comes.
-      next.catch(() => undefined);
-      if (running !== null) yield* await running;
-      running = next;
-    }
-    if (running !== null) yield* await running;
+    // Both can be iterated over, and neither is what was meant.
+    if (typeof images === "string" || images instanceof Uint8Array) throw new TaggerError("bad-option", "images: expected a list or stream of images, received one image");
+    const prepare = (image: I): Promise<Prepared> => this.decoding(() => this.prepare(image, options));
+    for await (const batch of workAhead(images, prepare, options.batch ?? 4, options.signal)) yield* await this.infer(batch, options);
   }
 
   private check(options: TagStreamOptions): void {
@@ -148,18 +153,17 @@ export class Tagger implements AsyncDisposable {
     }
   }
 
-  private async infer<I extends ImageInput>(images: readonly I[], prepared: readonly Prepared[], options: TagOptions): Promise<TagOutcome<I>[]> {
-    const ready = prepared.flatMap((item) => ("error" in item ? [] : [item]));
+  private async infer<I extends ImageInput>(batch: readonly Made<I, Prepared>[], options: TagOptions): Promise<TagOutcome<I>[]> {
+    const ready = batch.flatMap(({ output }) => ("error" in output ? [] : [output]));
     const began = performance.now();
     const logits = ready.length === 0 ? null : await this.run(ready.map((item) => item.values), options.signal);
     const inference = (performance.now() - began) / ready.length;
     let row = 0;
-    return prepared.map((item, i): TagOutcome<I> => {
-      const image = images[i]!;
-      if ("error" in item) return { image, error: item.error };
+    return batch.map(({ item: image, output }): TagOutcome<I> => {
+      if ("error" in output) return { image, error: output.error };
       const count = this.tags.length;
       const scores = (logits!.data as Float32Array).slice(row * count, ++row * count).map(probability);
-      const { decode, preprocess } = item;
+      const { decode, preprocess } = output;
       return { image, result: { tags: selectTags(this.tags, scores, options), ...(options.scores && { scores }), ms: { decode, preprocess, inference } } };
     });
   }
@@ -171,7 +175,7 @@ export class Tagger implements AsyncDisposable {
     const runOptions = signal === undefined ? {} : { signal };
     const { image_embeds } = await this.vision.run({ pixel_values: { dtype: "float32", shape: [images.length, 3, size, size], data } }, runOptions);
     const { logits } = await this.tagging.run({ image_embeds: image_embeds! }, runOptions);
-    if (logits!.shape[1] !== this.tags.length) throw new TaggerError("bad-option", `${this.model.folder}: the graph gives ${logits!.shape[1]} tags, tags.json names ${this.tags.length}: the folder's files do not belong together`);
+    if (logits!.shape[1] !== this.tags.length) throw new BundleError("bad-graph", this.model.folder, `its graph gives ${logits!.shape[1]} tags, its tags.json names ${this.tags.length}: the files do not belong together`);
     return logits!;
   }
 
@@ -184,16 +188,4 @@ export class Tagger implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
-}
-
-async function* inBatches<T>(items: AsyncIterable<T> | Iterable<T>, size: number): AsyncGenerator<T[]> {
-  let batch: T[] = [];
-  for await (const item of items) {
-    batch.push(item);
-    if (batch.length === size) {
-      yield batch;
-      batch = [];
-    }
-  }
-  if (batch.length > 0) yield batch;
 }

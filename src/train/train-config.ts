@@ -36,6 +36,8 @@ export interface TrainConfig {
   readonly vocabulary: string;
   /** Folder of the classifier to start from (weights.safetensors, classes.json), or null: fresh weights. */
   readonly classifier: string | null;
+  /** Weights to go on from (.safetensors, another run's state): an alternative to `classifier`. */
+  readonly weights: string | null;
   readonly sources: readonly TrainSource[];
   /** Share of each source's training photos kept out for calibration. */
   readonly heldOut: number;
@@ -173,6 +175,7 @@ export function parseTrainConfig(json: unknown, file: string): TrainConfig {
     })),
     vocabulary: f.text("vocabulary"),
     classifier: f.get("classifier") == null ? null : f.text("classifier"),
+    weights: f.get("weights") == null ? null : f.text("weights"),
     sources: f.list("sources", (s) => ({ set: s.text("set"), limit: s.get("limit") == null ? null : s.count("limit") })),
     heldOut: f.number("heldOut", 0.05, (v) => v >= 0 && v < 1),
     phases: f.list("phases", parsePhase),

@@ -118,9 +118,10 @@ async function prepare(file: string, options: TrainOptions): Promise<Prepared> {
     }
   }
   const shared = { config, model, index, photos, heldOut, decided: [...decided].sort((a, b) => a - b) };
-  if (config.classifier === null) {
+  if (config.classifier === null || config.weights !== null) {
     if (config.phases.some((phase) => phase.from === "tokens")) throw new TrainError("bad-train-config", `${file}: a phase from tokens needs a classifier to start from`);
-    return { ...shared, cache: null, positions: new Int32Array(0), features: null, start: initialWeights(model, config.seed) };
+    const start = config.weights === null ? initialWeights(model, config.seed) : weightsOnly(await readSafetensors(resolve(base, config.weights)));
+    return { ...shared, cache: null, positions: new Int32Array(0), features: null, start };
   }
   const classifier = await readClassifier(resolve(base, config.classifier));
   const encoderWeights = new Map([...classifier.encoder].map(([name, tensor]) => [`visual_encoder.${name}`, tensor]));
