@@ -55,5 +55,5 @@ export function decodeTensor(proto: TensorProto, bytes: Uint8Array): Tensor {
   const { dtype, shape } = tensorProtoType(proto);
   const count = elementCount(shape);
   if (bytes.byteLength !== count * byteSize(dtype)) throw new OnnxError("not-onnx", `initializer ${proto.name}: ${bytes.byteLength} bytes for ${dtype}[${shape.join(", ")}]`);
-  return { dtype, shape, data: viewAs(dtype, bytes.slice().buffer, 0, count) } as Tensor;
+  return { dtype, shape, data: viewAs(dtype, new Uint8Array(bytes).buffer, 0, count) } as Tensor;
 }

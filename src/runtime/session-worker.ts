@@ -23,7 +23,7 @@ function fail(id: number | null, error: unknown): void {
   reply({ kind: "failed", id, code, message: error instanceof Error ? error.message : String(error) });
 }
 
-function serve({ session, Tensor }: OpenedSession): void {
+function serve({ session, Tensor, device }: OpenedSession): void {
   const toOrt = (tensors: Tensors): Record<string, OrtTensor> =>
     Object.fromEntries(Object.entries(tensors).map(([name, { dtype, data, shape }]) => [name, new Tensor(dtype as "float32", data as Float32Array, shape as number[])]));
   const fromOrt = (results: InferenceSession.OnnxValueMapType): Tensors =>
@@ -64,13 +64,11 @@ function serve({ session, Tensor }: OpenedSession): void {
   const step = async (loop: Loop, feeds: Record<string, OrtTensor>): Promise<Tensors> => {
     const target = loop.sides[loop.side === 0 ? 1 : 0];
     const fetches: Record<string, OrtTensor | null> = Object.fromEntries(loop.results.map((name) => [name, null]));
-    for (const [output, input] of Object.entries(loop.feedback)) fetches[output] = target[input]!;
-    const results = await session.run({ ...loop.sides[loop.side], ...feeds }, fetches);
-    for (const [output, input] of Object.entries(loop.feedback)) {
-      // The native runtime writes into the tensors that it is given; WebAssembly has its own memory, so what it gives is copied.
-      const [given, made] = [target[input]!.data as Float32Array, (results[output] as OrtTensor).data as Float32Array];
-      if (given.buffer !== made.buffer) given.set(made);
-    }
+    // The native runtime writes into tensors that it is given; WebAssembly has its own memory, so what it gives is copied.
+    const inPlace = device !== "wasm";
+    for (const [output, input] of Object.entries(loop.feedback)) fetches[output] = inPlace ? target[input]! : null;
+    const results = inPlace ? await session.run({ ...loop.sides[loop.side], ...feeds }, fetches) : await session.run({ ...loop.sides[loop.side], ...feeds });
+    if (!inPlace) for (const [output, input] of Object.entries(loop.feedback)) (target[input]!.data as Float32Array).set((results[output] as OrtTensor).data as Float32Array);
     loop.side = loop.side === 0 ? 1 : 0;
     return fromOrt(Object.fromEntries(loop.results.map((name) => [name, results[name]!])));
   };

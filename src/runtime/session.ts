@@ -70,8 +70,11 @@ export async function openSession(model: ModelSource, options: SessionOptions = 
       else if (message.kind === "done") settle(message.id)?.resolve(message.outputs);
       else {
         const error = new RuntimeError(message.code, message.message);
-        if (message.id === null) void worker.terminate().then(() => reject(error));
-        else settle(message.id)?.reject(error);
+        if (message.id === null) {
+          // Before the thread's end is noticed, which would hide the reason.
+          reject(error);
+          void worker.terminate();
+        } else settle(message.id)?.reject(error);
       }
     });
     worker.on("error", (cause) => {
