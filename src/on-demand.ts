@@ -1,4 +1,4 @@
-/** Functions whose modules are read when they are first called: a program that only tags photos starts in half the time. */
+/** Functions whose modules are read when they are first called: a program that only tags photos starts without them. */
 
 /** As `convertCheckpoint` of `convert/convert-checkpoint.ts`. */
 export const convertCheckpoint: typeof import("./convert/convert-checkpoint.js").convertCheckpoint = async (...given) => (await import("./convert/convert-checkpoint.js")).convertCheckpoint(...given);

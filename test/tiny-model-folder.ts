@@ -32,7 +32,7 @@ export const tinyWeights = {
     [-4, 4, -4, 0, 9, -4],
     [-4, -4, 4, 0, 9, -4],
   ],
-  bias: [-2, -2, -2, 0, 20, -2],
+  bias: [-2, -2, -2, 0, 20, -10],
 } as const;
 
 interface TinyOptions {

@@ -12,7 +12,7 @@ import type { Tag } from "../vocab/tag.js";
 import { atMost } from "./at-most.js";
 import { checkGraphs } from "./check-graphs.js";
 import { findModel } from "./find-model.js";
-import { loadPixels, type ImageInput, type LoadOptions } from "./image-input.js";
+import type { ImageInput, LoadOptions } from "./image-input.js";
 import { checkSelectOptions, probability, selectTags, type SelectOptions, type TagScore } from "./select-tags.js";
 import { TaggerError } from "./tagger-error.js";
 import { untilAborted } from "./until-aborted.js";
@@ -55,6 +55,8 @@ export type TagOutcome<I extends ImageInput = ImageInput> = { readonly image: I;
 /** A photo ready for the network, or the error that kept it from being so. */
 type Prepared = { readonly values: Float32Array; readonly decode: number; readonly preprocess: number } | { readonly error: RamplusError };
 
+const importDecoders = () => import("./image-input.js");
+
 /** Tags photos with a model. Holds memory and threads until disposed. */
 export class Tagger implements AsyncDisposable {
   private disposed = false;
@@ -80,6 +82,8 @@ export class Tagger implements AsyncDisposable {
     const precision = choosePrecision(folder, dtype);
     const files = graphFiles(folder.folder, precision);
     const opening = [openSession({ file: files.vision }, sessionOptions), openSession({ file: files.tagging }, sessionOptions)] as const;
+    // The decoders are read while the sessions open.
+    importDecoders().catch(() => undefined);
     try {
       const [vision, tagging] = await untilAborted(Promise.all(opening), signal);
       checkGraphs(folder, files, vision, tagging);
@@ -142,6 +146,7 @@ export class Tagger implements AsyncDisposable {
   private async prepare(image: ImageInput, options: LoadOptions): Promise<Prepared> {
     const { size, mean, std } = this.model.preprocessor;
     try {
+      const { loadPixels } = await importDecoders();
       const began = performance.now();
       const pixels = await loadPixels(image, options);
       const decoded = performance.now();
