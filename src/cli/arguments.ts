@@ -34,6 +34,8 @@ export function parseCommand(command: string, args: readonly string[], options: 
     return { values: values as Parsed["values"], positionals };
   } catch (error) {
     const unknown = /Unknown option '(-{1,2}[^']*)'/.exec((error as Error).message)?.[1];
+    const ambiguous = /Option '(-[^' ]*).*' argument is ambiguous/.exec((error as Error).message)?.[1];
+    if (ambiguous !== undefined) throw new UsageError(`${ambiguous} needs a value; one that begins with - is given as ${ambiguous}=VALUE`);
     if (unknown === undefined) throw new UsageError((error as Error).message.split(". ")[0]!.split("\n")[0]!);
     const known = Object.keys(options).map((name) => `--${name}`);
     throw new UsageError(`unknown option ${unknown}${didYouMean(unknown, known)} (ramplus ${command} --help lists them)`);

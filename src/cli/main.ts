@@ -72,5 +72,7 @@ export async function main(argv: readonly string[], io: CliIo): Promise<number> 
 function wording(error: unknown): string {
   if (error instanceof UsageError) return printable(error.message);
   if (error instanceof RamplusError) return `${error.message.split("\n").map(printable).join("\n  ")} (${error.code})`;
+  // A file or folder that the system refuses: no fault of the program.
+  if (error instanceof Error && "syscall" in error) return `${printable(error.message)} (${(error as NodeJS.ErrnoException).code})`;
   return `unexpected: ${printable(error instanceof Error ? error.message : String(error))} (RAMPLUS_DEBUG=1 shows where)`;
 }
