@@ -15,7 +15,7 @@ export interface FinishOptions extends SessionOptions {
 /** With fewer held-out positives a threshold for best F1 says little. */
 const leastPositives = 5;
 /** Share of held-out photos on which a tag of unknown truth may fire. */
-const rareShare = 0.004;
+const rareShare = 0.001;
 
 const logit = (p: number): number => Math.log(p / (1 - p));
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
