@@ -2,8 +2,15 @@
 import { main } from "./main.js";
 
 const interrupted = new AbortController();
-process.once("SIGINT", () => interrupted.abort());
-process.once("SIGTERM", () => interrupted.abort());
+let since = 0;
+/** The first signal asks for an end; one that comes later, when that takes too long, ends the process. npx sends each signal twice. */
+const interrupt = (): void => {
+  if (!interrupted.signal.aborted) since = performance.now();
+  else if (performance.now() - since > 1000) process.exit(130);
+  interrupted.abort();
+};
+process.on("SIGINT", interrupt);
+process.on("SIGTERM", interrupt);
 // A closed pipe (| head) is reported to the write that meets it; without a listener it would end the process as an error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => error.code === "EPIPE" && process.exit(0));
 // Nobody reads the messages: the results go on.
