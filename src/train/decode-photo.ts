@@ -3,6 +3,6 @@ import type { Pixels } from "../image/pixels.js";
 import type { TrainingPhoto } from "./photo-store.js";
 
 /** The pixels of a training photo, upright. Throws an ImageError naming it when it cannot be read. */
-export function decodePhoto(photo: TrainingPhoto): Promise<Pixels> {
-  return decodeImage({ bytes: photo.bytes, name: photo.name });
+export async function decodePhoto(photo: TrainingPhoto): Promise<Pixels> {
+  return decodeImage({ bytes: await photo.read(), name: photo.name });
 }

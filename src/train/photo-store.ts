@@ -1,46 +1,88 @@
-import type { LabelledSet } from "../data/labelled-set.js";
+import { dirname, join, resolve, sep } from "node:path";
+import { DataError } from "../data/data-error.js";
+import { openImageFolder } from "../data/image-folder.js";
+import { openLabelledSet } from "../data/labelled-set.js";
+import { readReferenceList } from "../data/reference-list.js";
 import { readShard } from "../data/tar-shards.js";
-import { createTargets, type TagTargets } from "../data/tag-targets.js";
+import { absent, createTargets, present } from "../data/tag-targets.js";
+import { readImageFile } from "../image/read-image-file.js";
 import { permutation, seededRandom } from "../tensor/random.js";
 import type { TagIndex } from "../vocab/tag-index.js";
+import type { TrainSource } from "./train-config.js";
 import { TrainError } from "./train-error.js";
 
-/** A photo to train on, still in its file format. */
+/** A photo to train on. */
 export interface TrainingPhoto {
-  /** Set and key, unique in the store. */
+  /** Source and key. */
   readonly name: string;
-  readonly bytes: Uint8Array;
   /** For each tag present (1), absent (0) or unknown (-1). */
   readonly targets: Int8Array;
+  /** The image file's bytes. */
+  read(): Promise<Uint8Array>;
 }
 
-export interface PhotoSource {
-  readonly set: LabelledSet;
-  readonly split: string;
-  /** At most so many photos, drawn by the seed. */
-  readonly limit?: number;
-}
-
-/** The photos of a source in memory, in the order of its shards, and what its labels decide. */
+/** The photos of a source, and the tags that its labels decide. */
 export interface LoadedSource {
-  readonly set: LabelledSet;
-  readonly targets: TagTargets;
+  readonly covered: readonly number[];
   readonly photos: readonly TrainingPhoto[];
 }
 
-/** Reads the photos of a source. Photos without labels are left out. Throws a TrainError for an unknown split. */
-export async function loadSource({ set, split, limit = Infinity }: PhotoSource, index: TagIndex, seed: number, signal?: AbortSignal): Promise<LoadedSource> {
-  const labels = set.splits.get(split);
-  if (labels === undefined) throw new TrainError("bad-train-config", `${set.folder}: no split ${split}; it has ${[...set.splits.keys()].join(", ")}`);
+/** Places that a limit lets through, drawn by seed and name. */
+function drawn(count: number, limit: number | null, name: string, seed: number): Set<number> {
+  const order = permutation(count, seededRandom(seed, ...new TextEncoder().encode(name)));
+  return new Set(order.subarray(0, Math.min(limit ?? count, count)));
+}
+
+/**
+ * Opens a source of training photos; paths are relative to `base`. Shards are read into memory, files when they are needed.
+ * Photos without labels are left out. Throws a DataError for unreadable data and a TrainError for a set without a split "train".
+ */
+export async function loadSource(source: TrainSource, base: string, index: TagIndex, seed: number, signal?: AbortSignal): Promise<LoadedSource> {
+  switch (source.kind) {
+    case "set":
+      return loadShards(source, resolve(base, source.path), index, seed, signal);
+    case "folder":
+      return loadFolder(source, resolve(base, source.path), index, seed);
+    case "list":
+      return loadList(source, resolve(base, source.path), index, seed);
+  }
+}
+
+async function loadShards({ limit }: TrainSource, folder: string, index: TagIndex, seed: number, signal?: AbortSignal): Promise<LoadedSource> {
+  const set = await openLabelledSet(folder);
+  const labels = set.splits.get("train");
+  if (labels === undefined) throw new TrainError("bad-train-config", `${folder}: no split train; it has ${[...set.splits.keys()].join(", ")}`);
   const targets = createTargets(set.classes, index);
   const keys = [...labels].filter(([, photo]) => photo.labels !== null).map(([key]) => key);
-  const order = permutation(keys.length, seededRandom(seed, ...new TextEncoder().encode(set.name)));
-  const chosen = new Set(Array.from(order.subarray(0, Math.min(limit, keys.length)), (i) => keys[i]!));
+  const chosen = new Set([...drawn(keys.length, limit, set.name, seed)].map((i) => keys[i]!));
   const photos: TrainingPhoto[] = [];
-  for (const shard of set.shards.get(split) ?? []) {
+  for (const shard of set.shards.get("train") ?? []) {
     for await (const { key, bytes } of readShard(shard, signal)) {
-      if (chosen.has(key)) photos.push({ name: `${set.name}/${key}`, bytes, targets: targets.row(labels.get(key)!.labels!) });
+      if (chosen.has(key)) photos.push({ name: `${set.name}/${key}`, targets: targets.row(labels.get(key)!.labels!), read: async () => bytes });
     }
   }
-  return { set, targets, photos };
+  return { covered: targets.covered, photos };
+}
+
+async function loadFolder({ limit, path }: TrainSource, folder: string, index: TagIndex, seed: number): Promise<LoadedSource> {
+  const { classes, photos } = await openImageFolder(folder);
+  const targets = createTargets(classes, index);
+  const chosen = drawn(photos.length, limit, path, seed);
+  return { covered: targets.covered, photos: photos.filter((_, i) => chosen.has(i)).map((photo) => ({ name: photo.path, targets: targets.row([photo.label]), read: () => readImageFile(photo.path) })) };
+}
+
+/** The reference's lists decide every tag: what a photo is not said to show is absent. */
+async function loadList({ limit, path }: TrainSource, file: string, index: TagIndex, seed: number): Promise<LoadedSource> {
+  const listed = await readReferenceList(file, index.tags.length);
+  const root = dirname(file);
+  const chosen = drawn(listed.length, limit, path, seed);
+  const photos = listed.flatMap(({ imagePath, unionLabelIds }, i): TrainingPhoto[] => {
+    const photo = join(root, imagePath);
+    if (!photo.startsWith(root + sep)) throw new DataError("bad-list", file, `entry ${i}: image_path ${JSON.stringify(imagePath)} leads out of the list's folder`);
+    if (!chosen.has(i)) return [];
+    const targets = new Int8Array(index.tags.length).fill(absent);
+    for (const id of unionLabelIds) targets[id] = present;
+    return [{ name: photo, targets, read: () => readImageFile(photo) }];
+  });
+  return { covered: index.tags.map((tag) => tag.id), photos };
 }

@@ -1,10 +1,11 @@
 import type { EncoderConfig, HeadConfig } from "../model/config.js";
 import { TrainError } from "./train-error.js";
 
-/** One set to train on. */
+/** Photos to train on. */
 export interface TrainSource {
-  /** Folder of a labelled set. */
-  readonly set: string;
+  /** "set": tar shards with labels.json. "folder": a subfolder for each class. "list": the reference's training JSON, photos beside it. */
+  readonly kind: "set" | "folder" | "list";
+  readonly path: string;
   /** At most so many of its photos, drawn by the seed. */
   readonly limit: number | null;
 }
@@ -145,6 +146,14 @@ function parseEncoder(f: Fields): EncoderConfig {
   };
 }
 
+/** A source is written as `{"set": PATH}`, `{"folder": PATH}` or `{"list": PATH}`. */
+function parseSource(f: Fields): TrainSource {
+  const limit = f.get("limit") == null ? null : f.count("limit");
+  if (f.get("folder") !== undefined) return { kind: "folder", path: f.text("folder"), limit };
+  if (f.get("list") !== undefined) return { kind: "list", path: f.text("list"), limit };
+  return { kind: "set", path: f.text("set"), limit };
+}
+
 function parsePhase(f: Fields): TrainPhase {
   return {
     name: f.text("name"),
@@ -176,7 +185,7 @@ export function parseTrainConfig(json: unknown, file: string): TrainConfig {
     vocabulary: f.text("vocabulary"),
     classifier: f.get("classifier") == null ? null : f.text("classifier"),
     weights: f.get("weights") == null ? null : f.text("weights"),
-    sources: f.list("sources", (s) => ({ set: s.text("set"), limit: s.get("limit") == null ? null : s.count("limit") })),
+    sources: f.list("sources", parseSource),
     heldOut: f.number("heldOut", 0.05, (v) => v >= 0 && v < 1),
     phases: f.list("phases", parsePhase),
     normalisation: f

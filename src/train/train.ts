@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import { appendFile, mkdir, readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { readSafetensors } from "../checkpoint/read-safetensors.js";
-import { openLabelledSet } from "../data/labelled-set.js";
 import { referenceCrop } from "../image/crop.js";
 import type { RamConfig } from "../model/config.js";
 import { encoderGrid, encoderWidth } from "../model/config.js";
@@ -78,9 +77,18 @@ interface Prepared {
   readonly start: TrainingState;
 }
 
+async function readJson(file: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(file, "utf8"));
+  } catch (cause) {
+    const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
+    throw new TrainError("bad-train-config", `${file}: ${missing ? "does not exist" : `cannot be read: ${(cause as Error).message}`}`, { cause });
+  }
+}
+
 /** Reads the vocabulary of a model to be trained: tags without ids and thresholds. */
 async function readVocabulary(file: string): Promise<Tag[]> {
-  const json: unknown = JSON.parse(await readFile(file, "utf8"));
+  const json = await readJson(file);
   if (!Array.isArray(json)) throw new TrainError("bad-train-config", `${file}: a vocabulary is a list of tags`);
   return parseTags(
     json.map((tag: object, id) => ({ id, threshold: 0.5, ...tag })),
@@ -101,7 +109,7 @@ async function readClassifier(folder: string): Promise<Classifier> {
 
 async function prepare(file: string, options: TrainOptions): Promise<Prepared> {
   const base = dirname(resolve(file));
-  const config = parseTrainConfig(JSON.parse(await readFile(file, "utf8")), file);
+  const config = parseTrainConfig(await readJson(file), file);
   const tags = await readVocabulary(resolve(base, config.vocabulary));
   const index = indexTags(tags);
   const { encoder, ...sizes } = config.model;
@@ -109,9 +117,9 @@ async function prepare(file: string, options: TrainOptions): Promise<Prepared> {
   const photos: TrainingPhoto[] = [];
   const heldOut: TrainingPhoto[] = [];
   const decided = new Set<number>();
-  for (const { set, limit } of config.sources) {
-    const loaded = await loadSource({ set: await openLabelledSet(resolve(base, set)), split: "train", ...(limit !== null && { limit }) }, index, config.seed, options.signal);
-    for (const id of loaded.targets.covered) decided.add(id);
+  for (const source of config.sources) {
+    const loaded = await loadSource(source, base, index, config.seed, options.signal);
+    for (const id of loaded.covered) decided.add(id);
     for (const photo of loaded.photos) {
       const outside = seededRandom(config.seed, 4, ...new TextEncoder().encode(photo.name))() < config.heldOut;
       (outside ? heldOut : photos).push(photo);

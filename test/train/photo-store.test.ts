@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { loadSource } from "../../src/train/photo-store.js";
+import { parseTrainConfig } from "../../src/train/train-config.js";
+import { indexTags } from "../../src/vocab/tag-index.js";
+
+const index = indexTags([
+  { en: "dog", parents: ["animal"] },
+  { en: "cat", parents: ["animal"] },
+  { en: "animal" },
+  { en: "car" },
+].map((tag, id) => ({ id, zh: tag.en, threshold: 0.5, ...tag })));
+let folder = "";
+
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), "ramplus-source-"));
+  for (const name of ["photos/cat/b.png", "photos/cat/a.jpg", "photos/dog/c.webp", "photos/dog/notes.txt"]) {
+    mkdirSync(join(folder, name, ".."), { recursive: true });
+    writeFileSync(join(folder, name), name);
+  }
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+test("a folder's subfolders are classes; what they imply is present, the rest unknown", async () => {
+  const { covered, photos } = await loadSource({ kind: "folder", path: "photos", limit: null }, folder, index, 1);
+  assert.deepEqual(
+    photos.map((photo) => [photo.name.slice(folder.length + 1), [...photo.targets]]),
+    [
+      ["photos/cat/a.jpg", [0, 1, 1, -1]],
+      ["photos/cat/b.png", [0, 1, 1, -1]],
+      ["photos/dog/c.webp", [1, 0, 1, -1]],
+    ],
+  );
+  assert.deepEqual(covered, [0, 1, 2]);
+  assert.equal(Buffer.from(await photos[0]!.read()).toString(), "photos/cat/a.jpg");
+});
+
+test("the reference's list decides every tag, and a limit draws the same photos each time", async () => {
+  writeFileSync(
+    join(folder, "list.json"),
+    JSON.stringify([
+      { image_path: "photos/cat/a.jpg", caption: ["a cat", "a pet"], union_label_id: [1, 2], parse_label_id: [[1], [2]] },
+      { image_path: "photos/dog/c.webp", caption: "a dog", union_label_id: [0], parse_label_id: [0] },
+    ]),
+  );
+  const source = { kind: "list", path: "list.json", limit: null } as const;
+  const { covered, photos } = await loadSource(source, folder, index, 1);
+  assert.deepEqual(
+    photos.map((photo) => [...photo.targets]),
+    [
+      [0, 1, 1, 0],
+      [1, 0, 0, 0],
+    ],
+  );
+  assert.deepEqual(covered, [0, 1, 2, 3]);
+  const one = await loadSource({ ...source, limit: 1 }, folder, index, 1);
+  assert.equal(one.photos.length, 1);
+  assert.equal((await loadSource({ ...source, limit: 1 }, folder, index, 1)).photos[0]!.name, one.photos[0]!.name);
+});
+
+test("wrong lists are errors naming the entry; paths stay in the list's folder", async () => {
+  const load = (entries: unknown): Promise<unknown> => {
+    writeFileSync(join(folder, "bad.json"), typeof entries === "string" ? entries : JSON.stringify(entries));
+    return loadSource({ kind: "list", path: "bad.json", limit: null }, folder, index, 1);
+  };
+  const good = { image_path: "photos/cat/a.jpg", union_label_id: [1] };
+  await assert.rejects(load("{"), { code: "bad-list" });
+  await assert.rejects(load({}), { code: "bad-list" });
+  await assert.rejects(load([good, { ...good, union_label_id: [4] }]), /entry 1: union_label_id is not a list of tag ids from 0 to 3/);
+  await assert.rejects(load([{ ...good, image_path: "../../etc/passwd" }]), /leads out of the list's folder/);
+  await assert.rejects(load([{ union_label_id: [] }]), /image_path/);
+  await assert.rejects(loadSource({ kind: "folder", path: "none", limit: null }, folder, index, 1), { code: "not-found" });
+});
+
+test("a configuration is checked field by field, and unknown fields are refused", () => {
+  const good = {
+    model: { encoder: { kind: "mobilenet_v2", imageSize: 64 }, textWidth: 8, descriptions: 2, head: { width: 8, layers: 1, heads: 2, intermediate: 8 } },
+    vocabulary: "v.json",
+    sources: [{ set: "a" }, { folder: "b", limit: 3 }, { list: "c.json" }],
+    phases: [{ name: "p", from: "pixels", steps: 1, batch: 1, drawnTags: 1, rate: 1, losses: { tagging: 1 } }],
+  };
+  assert.deepEqual(
+    parseTrainConfig(good, "train.json").sources.map((source) => source.kind),
+    ["set", "folder", "list"],
+  );
+  const broken = (change: (copy: typeof good) => void): (() => unknown) => {
+    const copy = structuredClone(good);
+    change(copy);
+    return () => parseTrainConfig(copy, "train.json");
+  };
+  assert.throws(broken((c) => (c.phases[0]!.steps = 0)), /train\.json\.phases\[0\]\.steps: expected a whole number above 0, received 0/);
+  assert.throws(broken((c) => Object.assign(c.phases[0]!, { stepps: 3 })), /unknown field stepps/);
+  assert.throws(broken((c) => Object.assign(c.model.encoder, { kind: "vit" })), /expected "mobilenet_v2" or "swin", received "vit"/);
+  assert.throws(() => parseTrainConfig([], "train.json"), { code: "bad-train-config" });
+});
