@@ -1,7 +1,7 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { finishModel, train, type TrainProgress } from "../index.js";
 import { countOf, deviceOf, given, parseCommand, textOf } from "./arguments.js";
-import { UsageError, write, type CliIo } from "./io.js";
+import { printable, UsageError, write, type CliIo } from "./io.js";
 
 export const trainHelp = `ramplus train CONFIG [options]
 
@@ -47,6 +47,7 @@ export async function trainCommand(args: readonly string[], io: CliIo): Promise<
     resume: values["resume"] === true,
     ...running,
     signal: io.signal,
+    onUnreadable: (message) => void io.stderr.write(`ramplus: ${printable(message)}\n`),
     onProgress: (progress) => {
       const encoding = progress.phase === "encoding photos";
       // Encoding reports often: into a file, a line every ten seconds is enough.

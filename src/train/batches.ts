@@ -1,9 +1,7 @@
-import { augment } from "../image/augment.js";
-import { flipHorizontal, randomResizedCrop, type CropOptions } from "../image/crop.js";
-import { normalise, type Normalisation } from "../image/normalise.js";
 import { permutation, seededRandom } from "../tensor/random.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { decodePhoto } from "./decode-photo.js";
+import type { SeededPhoto } from "./augment-job.js";
+import type { AugmentWorkers } from "./augment-workers.js";
 import type { TrainingPhoto } from "./photo-store.js";
 import type { TokenCache } from "./token-cache.js";
 
@@ -69,18 +67,18 @@ export function tokenInputs(cache: TokenCache, positions: Int32Array): BatchInpu
   };
 }
 
-/** Augmented photos: `pixel_values` [B, 3, S, S]. */
-export function pixelInputs(photos: readonly TrainingPhoto[], size: number, normalisation: Normalisation, seed: number, cropping: CropOptions, augmented: boolean): BatchInputs {
+/** Augmented photos, made by worker threads: `pixel_values` [B, 3, S, S]. Rows of photos that cannot be read are told. */
+export function pixelInputs(photos: readonly TrainingPhoto[], size: number, workers: AugmentWorkers, seed: number, onUnreadable: (row: number, message: string) => void): BatchInputs {
   return async (indices, step) => {
-    const data = new Float32Array(indices.length * 3 * size * size);
-    await Promise.all(
-      Array.from(indices, async (photo, i) => {
-        const random = seededRandom(seed, 3, step, i);
-        const cropped = randomResizedCrop(await decodePhoto(photos[photo]!), size, random, cropping);
-        const turned = random() < 0.5 ? flipHorizontal(cropped) : cropped;
-        normalise(augmented ? augment(turned, random) : turned, normalisation, data, i * 3 * size * size);
+    const encoded = await Promise.all(
+      Array.from(indices, async (photo, i): Promise<SeededPhoto> => {
+        const { name } = photos[photo]!;
+        const content = await photos[photo]!.read().catch((error: Error) => error.message);
+        return typeof content === "string" ? { name, problem: content, seeds: [] } : { name, bytes: content, seeds: [seed, 3, step, i] };
       }),
     );
+    const { data, unreadable } = await workers.augment(encoded);
+    for (const { row, message } of unreadable) onUnreadable(row, message);
     return { pixel_values: { dtype: "float32", shape: [indices.length, 3, size, size], data } };
   };
 }

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { appendFile, mkdir, readFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { readSafetensors } from "../checkpoint/read-safetensors.js";
 import { referenceCrop } from "../image/crop.js";
@@ -12,6 +13,7 @@ import type { Tag } from "../vocab/tag.js";
 import { indexTags, type TagIndex } from "../vocab/tag-index.js";
 import { parseTags } from "../vocab/tag-list.js";
 import { defaultAdamW } from "./adamw.js";
+import { openAugmentWorkers, type AugmentWorkers } from "./augment-workers.js";
 import { batchesAhead, drawTags, photoOrder, pixelInputs, tokenInputs, type Batch, type BatchPlan } from "./batches.js";
 import { startFromClassifier, type Classifier } from "./classifier-start.js";
 import { heldOutMap } from "./held-out-map.js";
@@ -31,6 +33,8 @@ export interface TrainOptions extends SessionOptions {
   /** Go on from the state in `out`; without it, a state there is an error. @default false */
   readonly resume?: boolean;
   readonly signal?: AbortSignal;
+  /** Told of each photo that cannot be read and is left out of a step. */
+  readonly onUnreadable?: (message: string) => void;
   /** Told after every `logEvery` steps and at the end of each phase. */
   readonly onProgress?: (progress: TrainProgress) => void;
 }
@@ -248,7 +252,9 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, sa
     from.state,
     options,
   );
-  const makeBatch = batchMaker(prepared, phase, number, trainer.branches);
+  const augmentation = { size: model.encoder.imageSize, normalisation: config.normalisation, cropping: { ...referenceCrop, area: [0.35, 1] }, operations: phase.augment } as const;
+  await using workers = phase.from === "tokens" ? null : openAugmentWorkers(augmentation, Math.max(1, availableParallelism() >> 1));
+  const makeBatch = batchMaker(prepared, workers, phase, number, trainer.branches);
   const schedule = { steps: phase.steps, warmup: phase.warmup, peak: phase.rate, minimum: phase.rate / 50 };
   let [sums, since, began] = [new Map<string, number>(), 0, performance.now()];
   const report = async (step: number, validation?: number): Promise<void> => {
@@ -280,17 +286,23 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, sa
   if (since > 0) await report(step, validation);
   return state;
 
-  function batchMaker({ index, cache, positions }: Prepared, { from: source, losses, batch, drawnTags, stochasticDepth }: TrainPhase, phaseNumber: number, branches: number): (step: number) => Promise<Batch> {
+  function batchMaker({ index, cache, positions }: Prepared, workers: AugmentWorkers | null, { losses, batch, drawnTags, stochasticDepth }: TrainPhase, phaseNumber: number, branches: number): (step: number) => Promise<Batch> {
     const seed = config.seed * 1000 + phaseNumber;
     const isDecided = new Set(decided);
     const undecided = index.tags.map((tag) => tag.id).filter((id) => !isDecided.has(id));
     const plan: BatchPlan = { photos, batch, drawnTags, decided, undecided, retain: losses.retention > 0, seed };
     const indicesOf = photoOrder(plan);
-    const inputs = source === "tokens" ? tokenInputs(cache!, positions) : pixelInputs(photos, model.encoder.imageSize, config.normalisation, seed, { ...referenceCrop, area: [0.35, 1] }, phase.augment);
     return async (at) => {
       const indices = indicesOf(at);
       const feature = features === null || losses.distillation === 0 ? {} : { feature: rowsOf(features, model.textWidth, indices) };
-      return { ...(await inputs(indices, at)), ...drawTags(plan, indices, at), ...feature, ...branchScales(branches, batch, stochasticDepth, seededRandom(seed, 5, at)) };
+      const drawn = drawTags(plan, indices, at);
+      // A photo that cannot be read carries no loss, and the run goes on.
+      const forget = (row: number, message: string): void => {
+        (drawn["known"]!.data as Uint8Array).fill(0, row * drawnTags, (row + 1) * drawnTags);
+        options.onUnreadable?.(message);
+      };
+      const inputs = workers === null ? tokenInputs(cache!, positions) : pixelInputs(photos, model.encoder.imageSize, workers, seed, forget);
+      return { ...(await inputs(indices, at)), ...drawn, ...feature, ...branchScales(branches, batch, stochasticDepth, seededRandom(seed, 5, at)) };
     };
   }
 }
