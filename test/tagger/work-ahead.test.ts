@@ -67,7 +67,7 @@ test("what the work throws is thrown, and the source is ended", async () => {
   };
   await assert.rejects(async () => {
     for await (const group of workAhead(source(), work, 2)) assert.ok(group.length > 0);
-  }, /work/);
+  }, /^Error: work$/);
   await turns(5);
   assert.ok(ended);
 });
