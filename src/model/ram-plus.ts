@@ -1,4 +1,5 @@
 import { add, exp, mul } from "../graph/ops/elementwise.js";
+import { reshape } from "../graph/ops/structure.js";
 import type { Params } from "../graph/params.js";
 import { input, type Value } from "../graph/value.js";
 import type { Dim } from "../graph/type.js";
@@ -25,7 +26,7 @@ export function projectTokens(tokens: Value, p: Params, c: RamConfig): Value {
 
 /** The embeddings of some tags: rows of `label_embed` and, where the network has the similarity term, their biases. */
 export interface LabelRows {
-  /** [T D, W], row = tag * D + description. */
+  /** [T, D, W]; in RAM, which has one embedding a tag, [T, W]. */
   readonly embed: Value;
   /** [T] */
   readonly bias: Value | null;
@@ -33,8 +34,9 @@ export interface LabelRows {
 
 /** The embeddings of all tags. */
 export function allLabels(p: Params, c: RamConfig): LabelRows {
+  const rows = p.get("label_embed", [c.tags * c.descriptions, c.textWidth], { kind: "normal", std: c.textWidth ** -0.5 });
   return {
-    embed: p.get("label_embed", [c.tags * c.descriptions, c.textWidth], { kind: "normal", std: c.textWidth ** -0.5 }),
+    embed: c.modelType === "ram" ? rows : reshape(rows, [c.tags, c.descriptions, c.textWidth]),
     bias: c.similarity ? p.get("similarity_bias", [c.tags], { kind: "constant", value: -11 }) : null,
   };
 }
@@ -43,7 +45,7 @@ export function allLabels(p: Params, c: RamConfig): LabelRows {
 export function tagLogits(imageEmbeds: Value, labels: LabelRows, p: Params, c: RamConfig, hooks: NetworkHooks = {}): Value {
   if (c.modelType === "ram") return taggingHead(labels.embed, imageEmbeds, p, c.head, hooks);
   const logScale = p.get("reweight_scale", [], { kind: "constant", value: Math.log(1 / 0.07) });
-  const reweighted = reweight(globalEmbedding(imageEmbeds), labels.embed, c.descriptions, logScale);
+  const reweighted = reweight(globalEmbedding(imageEmbeds), labels.embed, logScale);
   hooks.observe?.("reweight_softmax", reweighted.weights);
   hooks.observe?.("label_embed_reweighted", reweighted.labels);
   const logits = taggingHead(reweighted.labels, imageEmbeds, p, c.head, hooks);

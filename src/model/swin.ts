@@ -90,16 +90,18 @@ function windowAttention(x: Value, p: Params, c: SwinConfig, stage: number, inde
   // The reference scales q before the product.
   const q = mul(transpose(part(0), [0, 1, 3, 2, 4]), scalar(depth ** -0.5));
   const scores = matMul(q, transpose(part(1), [0, 1, 3, 4, 2])); // [B, windows, heads, w w, w w]
-  const biased = add(scores, attentionBias(p, window, heads, side, shift));
-  const mixed = transpose(matMul(softmax(biased), transpose(part(2), [0, 1, 3, 2, 4])), [0, 1, 3, 2, 4]);
+  const biased = add(scores, attentionBias(p, window, heads));
+  // Added by itself: the sum of bias and mask, which a runtime would compute once and keep, is as many times larger as there are windows.
+  const masked = shift === 0 ? biased : add(biased, constant(float32([(side / window) ** 2, 1, places, places], shiftMask(side, window, shift))));
+  const mixed = transpose(matMul(softmax(masked), transpose(part(2), [0, 1, 3, 2, 4])), [0, 1, 3, 2, 4]);
   const joined = linear(reshape(mixed, [batch, perSide * perSide, places, width]), width, p.at("proj"));
 
   const back = transpose(reshape(joined, [batch, perSide, perSide, window, window, width]), [0, 1, 3, 2, 4, 5]);
   return roll(roll(reshape(back, [batch, side, side, width]), 1, -shift), 2, -shift);
 }
 
-/** The relative position bias [heads, w w, w w], and in shifted blocks the mask: [windows, heads, w w, w w]. */
-function attentionBias(p: Params, window: number, heads: number, side: number, shift: number): Value {
+/** The relative position bias [heads, w w, w w]. */
+function attentionBias(p: Params, window: number, heads: number): Value {
   const places = window * window;
   const tableSide = 2 * window - 1;
   const table = p.get("relative_position_bias_table", [tableSide * tableSide, heads], transformerInit);
@@ -108,11 +110,10 @@ function attentionBias(p: Params, window: number, heads: number, side: number, s
     const rows = Math.floor(query / window) - Math.floor(key / window) + window - 1;
     return rows * tableSide + (query % window) - (key % window) + window - 1;
   });
-  const bias = transpose(reshape(gather(table, constant(int64([places * places], index))), [places, places, heads]), [2, 0, 1]);
-  return shift === 0 ? bias : add(bias, constant(float32([(side / window) ** 2, 1, places, places], shiftMask(side, window, shift))));
+  return transpose(reshape(gather(table, constant(int64([places * places], index))), [places, places, heads]), [2, 0, 1]);
 }
 
-/** -100 where query and key of a window come from different regions of the shifted map. */
+/** [windows, 1, w w, w w]: -100 where query and key of a window come from different regions of the shifted map. */
 function shiftMask(side: number, window: number, shift: number): Float32Array {
   const places = window * window;
   const perSide = side / window;

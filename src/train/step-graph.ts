@@ -71,9 +71,8 @@ export interface ForwardGraph {
 }
 
 /** Rows `ids` of the label table and of the tags' biases. */
-function drawLabels(all: LabelRows, ids: Value, c: RamConfig, drawn: number): LabelRows {
-  const table = reshape(all.embed, [c.tags, c.descriptions * c.textWidth]);
-  return { embed: reshape(gather(table, ids), [drawn * c.descriptions, c.textWidth]), bias: all.bias === null ? null : gather(all.bias, ids) };
+function drawLabels(all: LabelRows, ids: Value): LabelRows {
+  return { embed: gather(all.embed, ids), bias: all.bias === null ? null : gather(all.bias, ids) };
 }
 
 /** Builds the forward pass in training mode and its loss. */
@@ -92,7 +91,7 @@ export function forwardGraph(p: Params, c: StepConfig): ForwardGraph {
       ? input("tokens", "float32", [batch, 1 + encoderGrid(model.encoder) ** 2, tokenWidth(model)])
       : encode(input("pixel_values", "float32", [batch, 3, model.encoder.imageSize, model.encoder.imageSize]), p, model, { residual });
   const imageEmbeds = projectTokens(tokens, p, model);
-  const labels = c.drawnTags === null ? allLabels(p, model) : drawLabels(allLabels(p, model), input("tag_ids", "int64", [tags]), model, tags);
+  const labels = c.drawnTags === null ? allLabels(p, model) : drawLabels(allLabels(p, model), input("tag_ids", "int64", [tags]));
   let headLogits: Value | null = null;
   const logits = tagLogits(imageEmbeds, labels, p, model, { observe: (name, value) => (headLogits = name === "head_logits" ? value : headLogits) });
   const targets = cast(input("targets", "uint8", [batch, tags]), "float32");
