@@ -54,7 +54,6 @@ const symmetric = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] } as const;
  */
 export async function convertCheckpoint(file: string, out: string, options: ConvertOptions = {}): Promise<ConvertResult> {
   const { dtype = "fp32" } = options;
-  if (dtype === "q8") throw new ConvertError("bad-option", "--dtype q8 is not supported yet; fp32 and fp16 are");
   await using opened = await openCheckpoint(file);
   const checkpoint = withPublishedNames(opened);
   const shapes = new Map([...checkpoint.tensors].map(([name, { shape }]) => [name, shape]));

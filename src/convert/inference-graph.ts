@@ -6,9 +6,11 @@ import { mergeEqual, rewrite } from "../graph/rewrite.js";
 import { topologicalOrder } from "../graph/traverse.js";
 import { sizeOf } from "../graph/type.js";
 import { Value } from "../graph/value.js";
+import type { Precision } from "../bundle/model-config.js";
 import type { Weights } from "../onnx/write-onnx.js";
 import { castTensor } from "../tensor/cast.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { quantiseProducts, quantiseTables, type StoredGraph } from "./quantise.js";
 
 /** A graph made ready to run, and the values of its parameters, some of them computed from the checkpoint's. */
 export interface InferenceGraph {
@@ -21,20 +23,36 @@ const largestFolded = 4.5 * 1024 * 1024;
 
 /**
  * Prepares a graph for inference: products with transposed weights become plain products with weights transposed once, and
- * what depends on weights alone is computed when the model is written. `half` stores larger weights in half precision, to
- * be widened when the model is loaded.
+ * what depends on weights alone is computed when the model is written. fp16 stores larger weights in half precision, to be
+ * widened when the model is loaded; q8 brings products and tables to 8 bits.
  */
-export function inferenceGraph(outputs: Readonly<Record<string, Value>>, weights: Weights, { half = false } = {}): InferenceGraph {
+export function inferenceGraph(outputs: Readonly<Record<string, Value>>, weights: Weights, dtype: Precision): InferenceGraph {
   const names = Object.keys(outputs);
-  const plain = plainProducts(Object.values(outputs));
-  const { folded, sources } = foldParameters(mergeEqual(plain));
-  const stored = half ? storeAsHalf(folded) : folded;
-  const provide: Weights = async (name) => {
+  const products = dtype === "q8" ? quantiseProducts(Object.values(outputs), weights) : { values: Object.values(outputs), made: none };
+  const { folded, sources } = foldParameters(mergeEqual(plainProducts(products.values)));
+  const given = keepLast((name) => products.made.get(name)?.() ?? weights(name));
+  const plain: Weights = (name) => {
     const source = sources.get(name);
-    const tensor = source === undefined ? await weights(name) : await fold(source, weights);
-    return half && stored.halved.has(name) ? castTensor(tensor, "float16") : tensor;
+    return source === undefined ? given(name) : fold(source, given);
   };
-  return { outputs: Object.fromEntries(names.map((name, i) => [name, stored.values[i]!])), weights: provide };
+  const { values, made } = dtype === "fp16" ? storeAsHalf(folded, plain) : dtype === "q8" ? quantiseTables(folded, plain) : { values: folded, made: none };
+  return {
+    outputs: Object.fromEntries(names.map((name, i) => [name, values[i]!])),
+    weights: (name) => made.get(name)?.() ?? plain(name),
+  };
+}
+
+const none: StoredGraph["made"] = new Map();
+
+/** Remembers the last large weight: tables are cut into parts, one after the other. */
+function keepLast(weights: Weights): Weights {
+  let last: { name: string; tensor: Tensor } | null = null;
+  return async (name) => {
+    if (last?.name === name) return last.tensor;
+    const tensor = await weights(name);
+    if (tensor.data.byteLength > largestFolded) last = { name, tensor };
+    return tensor;
+  };
 }
 
 async function fold(source: Value, weights: Weights): Promise<Tensor> {
@@ -56,7 +74,7 @@ function plainProducts(outputs: readonly Value[]): Value[] {
   });
 }
 
-function foldParameters(outputs: readonly Value[]): { folded: { values: Value[]; halved: Set<string> }; sources: Map<string, Value> } {
+function foldParameters(outputs: readonly Value[]): { folded: Value[]; sources: Map<string, Value> } {
   const order = topologicalOrder(outputs);
   const fixed = new Set<Value>();
   const uses = new Map<Value, Value[]>();
@@ -86,18 +104,19 @@ function foldParameters(outputs: readonly Value[]): { folded: { values: Value[];
     sources.set(name, original);
     return Value.leaf(original.type, { kind: "parameter", name });
   });
-  return { folded: { values, halved: new Set() }, sources };
+  return { folded: values, sources };
 }
 
 /** Small parameters (norms, biases, scales) stay in full precision. */
 const smallestHalved = 2048;
 
-function storeAsHalf({ values }: { values: Value[] }): { values: Value[]; halved: Set<string> } {
-  const halved = new Set<string>();
-  const result = rewrite(values, (value) => {
-    if (value.source?.kind !== "parameter" || value.dtype !== "float32" || sizeOf(value.shape) < smallestHalved) return null;
-    halved.add(value.source.name);
-    return cast(Value.leaf({ dtype: "float16", shape: value.shape }, value.source), "float32");
+function storeAsHalf(outputs: readonly Value[], weights: Weights): StoredGraph {
+  const made = new Map<string, () => Promise<Tensor>>();
+  const values = rewrite(outputs, (value) => {
+    const source = value.source;
+    if (source?.kind !== "parameter" || value.dtype !== "float32" || sizeOf(value.shape) < smallestHalved) return null;
+    made.set(source.name, async () => castTensor(await weights(source.name), "float16"));
+    return cast(Value.leaf({ dtype: "float16", shape: value.shape }, source), "float32");
   });
-  return { values: result, halved };
+  return { values, made };
 }

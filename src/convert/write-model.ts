@@ -9,6 +9,7 @@ import { ramGraphs } from "../model/ram-plus.js";
 import { writeOnnx, type Weights } from "../onnx/write-onnx.js";
 import type { Tag } from "../vocab/tag.js";
 import { inferenceGraph } from "./inference-graph.js";
+import { smoothNorms } from "./smooth-norms.js";
 
 /** What a model folder is made of. */
 export interface ModelParts {
@@ -17,7 +18,7 @@ export interface ModelParts {
   readonly weights: Weights;
   readonly tags: readonly Tag[];
   readonly preprocessor: PreprocessorConfig;
-  readonly dtypes: readonly Exclude<Precision, "q8">[];
+  readonly dtypes: readonly Precision[];
   /** Text of the model card, README.md. */
   readonly card: string;
   /** Program and version, for config.json. */
@@ -28,13 +29,15 @@ export interface ModelParts {
 export async function writeModel(folder: string, { model, weights, tags, preprocessor, dtypes, card, madeBy }: ModelParts): Promise<void> {
   await mkdir(join(folder, "onnx"), { recursive: true });
   for (const dtype of dtypes) {
-    const graphs = ramGraphs(Params.root(), model);
+    const p = Params.root();
+    const graphs = ramGraphs(p, model);
+    const own = dtype === "q8" ? smoothNorms(weights, p.list().map(({ name }) => name)) : weights;
     const files = graphFiles(folder, dtype);
     for (const [file, outputs] of [
       [files.vision, graphs.vision],
       [files.tagging, graphs.tagging],
     ] as const) {
-      const ready = inferenceGraph(outputs, weights, { half: dtype === "fp16" });
+      const ready = inferenceGraph(outputs, own, dtype);
       await writeOnnx(file, ready.outputs, ready.weights);
     }
   }

@@ -9,6 +9,7 @@ import { conv } from "../../src/graph/ops/conv.js";
 import { gather, scatterAdd } from "../../src/graph/ops/gather.js";
 import { matMul } from "../../src/graph/ops/matmul.js";
 import { layerNormalization, softmax } from "../../src/graph/ops/normalization.js";
+import { dequantizeLinear, matMulInteger, matMulNBits } from "../../src/graph/ops/quantized.js";
 import { reduceMax, reduceMean, reduceSum } from "../../src/graph/ops/reduce.js";
 import { concat, expand, pad, reshape, roll, slice, transpose } from "../../src/graph/ops/structure.js";
 import { topologicalOrder } from "../../src/graph/traverse.js";
@@ -16,7 +17,8 @@ import { apply, constant, input, scalar, type Op, type Value } from "../../src/g
 import { encodeOnnx } from "../../src/onnx/write-onnx.js";
 import { castTensor } from "../../src/tensor/cast.js";
 import type { DType } from "../../src/tensor/dtype.js";
-import { int64, zeros, type Tensor } from "../../src/tensor/tensor.js";
+import { elementCount } from "../../src/tensor/shape.js";
+import { float32, int64, zeros, type Tensor } from "../../src/tensor/tensor.js";
 import { randomTensor, testRandom } from "./random-tensor.js";
 
 interface Case {
@@ -73,8 +75,25 @@ const cases: readonly Case[] = [
   { name: "Conv depthwise", shapes: [[2, 4, 5, 5], [4, 1, 3, 3]], build: (x, w) => conv(x, w, { group: 4, pads: [1, 1, 1, 1] }) },
   { name: "Conv depthwise, stride 2, asymmetric pads", shapes: [[2, 4, 6, 6], [4, 1, 3, 3]], build: (x, w) => conv(x, w, { group: 4, stride: 2, pads: [0, 0, 1, 1] }) },
   { name: "Conv dilated, uneven", shapes: [[1, 2, 7, 9], [2, 2, 3, 2]], build: convOp({ group: 1, strides: [2, 1], dilations: [2, 3], pads: [1, 0, 2, 1] }) },
+  { name: "DequantizeLinear", shapes: [[3, 4]], build: (x) => e.mul(x, e.cast(dequantizeLinear(bytes([3, 4]), scales(3), bytes([3]), 0), x.dtype)), gradient: [] },
+  // ONNX Runtime may round the blocks' products in another order.
+  { name: "MatMulNBits", shapes: [[2, 3, 40]], build: (x) => e.cast(matMulNBits(e.cast(x, "float32"), bytes([5, 2, 32]), scales(10)), x.dtype), gradient: [], tolerance: 1e-4 },
+  { name: "MatMulInteger", shapes: [[2, 3, 4]], build: (x) => e.cast(matMulInteger(e.cast(x, "uint8"), signedBytes([4, 5]), bytes([])), x.dtype), range: [0, 255], gradient: [] },
   { name: "ConvTranspose", shapes: [[2, 3, 3, 3], [3, 2, 3, 3]], build: (dy, w) => gradientOfConv(dy, constant(zeros(dy.dtype, [2, 2, 6, 6])), w) },
 ];
+
+/** Bytes over their whole range, in the same order each time. */
+function bytes(shape: readonly number[]): Value {
+  return constant({ dtype: "uint8", shape, data: Uint8Array.from({ length: elementCount(shape) }, (_, i) => (i * 89 + 113) % 256) });
+}
+
+function signedBytes(shape: readonly number[]): Value {
+  return constant({ dtype: "int8", shape, data: Int8Array.from({ length: elementCount(shape) }, (_, i) => ((i * 37) % 128) - 64) });
+}
+
+function scales(count: number): Value {
+  return constant(float32([count], Array.from({ length: count }, (_, i) => 0.01 * (1 + i))));
+}
 
 /** Conv's data gradient at stride 2, which is a ConvTranspose. */
 function gradientOfConv(dy: Value, x: Value, w: Value): Value {
