@@ -18,7 +18,7 @@ Tags photos. PATH is a file, a folder, a glob in quotes, or - for one photo on s
   --no-orient           do not turn photos by their EXIF orientation, as the reference does not
   --device DEVICE       auto (default), cpu, wasm, webgpu, cuda, coreml, dml
   --dtype DTYPE         fp32, fp16, q8 (default: the model's own)
-  --batch N             photos that go through the network together (default: 4)
+  --batch N             photos that go through the network together (default: 4; a large model on a CPU: 1)
   --recursive           look into folders within folders
 
 Exit codes: 0 all tagged, 1 some could not be, 2 wrong usage, 3 model unusable, 130 interrupted.
@@ -72,7 +72,7 @@ export async function tagCommand(args: readonly string[], io: CliIo): Promise<nu
   const format = choiceOf("format", values["format"], tagFormats) ?? "text";
   const lang: Language = choiceOf("lang", values["lang"], ["en", "zh", "both"]) ?? (format === "reference" ? "en" : "both");
   const threshold = thresholdOf(values["threshold"]);
-  const [top, batch, all] = [countOf("top", values["top"]), countOf("batch", values["batch"], 1024) ?? 4, values["all"] === true];
+  const [top, batch, all] = [countOf("top", values["top"]), countOf("batch", values["batch"], 1024), values["all"] === true];
   const notice = (line: string): void => void io.stderr.write(`ramplus: ${line}\n`);
   const loading = given({ device: deviceOf(values["device"]), dtype: precisionOf(values["dtype"]) });
   await using tagger = await Tagger.load(textOf(values["model"]), { ...loading, onNotice: notice, signal: io.signal });
@@ -104,7 +104,7 @@ export async function tagCommand(args: readonly string[], io: CliIo): Promise<nu
     }
   };
   await write(io.stdout, formatter.begin);
-  const tagging = { threshold, batch, orient: values["no-orient"] !== true, scores: all, signal: io.signal, ...given({ top }) };
+  const tagging = { threshold, orient: values["no-orient"] !== true, scores: all, signal: io.signal, ...given({ top, batch }) };
   for await (const outcome of tagger.tagStream(inputs(), tagging)) {
     const { photo, before } = waiting.shift()!;
     for (const entry of before) await emit(entry);

@@ -39,12 +39,16 @@ function providerOf(device: Device): string {
 }
 
 /** Opens an ONNX model on the device asked for. Throws a RuntimeError where the runtime does not offer it or the model cannot be used. */
-export async function openOnnxSession({ model, device, threads, optimise }: WorkerStart): Promise<OpenedSession> {
+export async function openOnnxSession({ model, device, threads, keepMemory, optimise }: WorkerStart): Promise<OpenedSession> {
   const native = device === "wasm" ? null : await importNative();
   const options: InferenceSession.SessionOptions = {
     graphOptimizationLevel: optimise === "none" ? "disabled" : optimise,
     logSeverityLevel: 3,
     intraOpNumThreads: threads,
+    enableCpuMemArena: keepMemory,
+    enableMemPattern: keepMemory,
+    // Processors with AVX2 but without VNNI add pairs of 8-bit products in 16 bits, which overflow: this has them use another way.
+    extra: { session: { x64quantprecision: "1" } },
   };
   const name = "file" in model ? model.file : "the model";
   if (native !== null) {

@@ -7,6 +7,7 @@ export interface WorkerStart {
   readonly model: ModelSource;
   readonly device: Device;
   readonly threads: number;
+  readonly keepMemory: boolean;
   readonly optimise: "all" | "basic" | "none";
 }
 

@@ -1,6 +1,7 @@
+import { stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { BundleError } from "../bundle/bundle-error.js";
-import { choosePrecision, graphFiles, readModelFolder, type ModelFolder } from "../bundle/model-folder.js";
+import { choosePrecision, graphFiles, readModelFolder, type GraphFiles, type ModelFolder } from "../bundle/model-folder.js";
 import type { Precision } from "../bundle/model-config.js";
 import { RamplusError } from "../error.js";
 import { normalise } from "../image/normalise.js";
@@ -30,7 +31,7 @@ export interface TagOptions extends SelectOptions, LoadOptions {
 }
 
 export interface TagStreamOptions extends TagOptions {
-  /** Photos that go through the network together, where there are so many. @default 4 */
+  /** Photos that go through the network together, where there are so many. @default 4; 1 with a large model on a CPU, which gains nothing from more */
   readonly batch?: number;
 }
 
@@ -57,6 +58,17 @@ type Prepared = { readonly values: Float32Array; readonly decode: number; readon
 
 const importDecoders = () => import("./image-input.js");
 
+/** Bytes of weights from which on a model is taken to be large: its photos fill the processor one by one, and its intermediate results are large too. */
+const largeModel = 128 * 1024 * 1024;
+
+async function isLarge({ vision }: GraphFiles): Promise<boolean> {
+  // A small model may have all its weights in the graph's own file.
+  const weights = await stat(`${vision}.data`).catch(() => null);
+  return weights !== null && weights.size > largeModel;
+}
+
+const isProcessor = (device: Device): boolean => device === "cpu" || device === "wasm";
+
 /** Tags photos with a model. Holds memory and threads until disposed. */
 export class Tagger implements AsyncDisposable {
   private disposed = false;
@@ -69,6 +81,7 @@ export class Tagger implements AsyncDisposable {
     readonly dtype: Precision,
     private readonly vision: RuntimeSession,
     private readonly tagging: RuntimeSession,
+    private readonly defaultBatch: number,
   ) {}
 
   /**
@@ -81,13 +94,15 @@ export class Tagger implements AsyncDisposable {
     const folder = await readModelFolder(findModel(model));
     const precision = choosePrecision(folder, dtype);
     const files = graphFiles(folder.folder, precision);
-    const opening = [openSession({ file: files.vision }, sessionOptions), openSession({ file: files.tagging }, sessionOptions)] as const;
+    const large = await isLarge(files);
+    const session = { ...sessionOptions, keepMemory: !large };
+    const opening = [openSession({ file: files.vision }, session), openSession({ file: files.tagging }, session)] as const;
     // The decoders are read while the sessions open.
     importDecoders().catch(() => undefined);
     try {
       const [vision, tagging] = await untilAborted(Promise.all(opening), signal);
       checkGraphs(folder, files, vision, tagging);
-      return new Tagger(folder, precision, vision, tagging);
+      return new Tagger(folder, precision, vision, tagging, large && isProcessor(vision.device) ? 1 : 4);
     } catch (error) {
       // A session that is still being opened is closed once it is; the caller need not wait for that.
       for (const session of opening) void session.then((opened) => opened.dispose()).catch(() => undefined);
@@ -133,7 +148,7 @@ export class Tagger implements AsyncDisposable {
     // Both can be iterated over, and neither is what was meant.
     if (typeof images === "string" || images instanceof Uint8Array) throw new TaggerError("bad-option", "images: expected a list or stream of images, received one image");
     const prepare = (image: I): Promise<Prepared> => this.decoding(() => this.prepare(image, options));
-    for await (const batch of workAhead(images, prepare, options.batch ?? 4, options.signal)) yield* await this.infer(batch, options);
+    for await (const batch of workAhead(images, prepare, options.batch ?? this.defaultBatch, options.signal)) yield* await this.infer(batch, options);
   }
 
   private check(options: TagStreamOptions): void {
