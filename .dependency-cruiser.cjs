@@ -23,7 +23,7 @@ module.exports = {
       name: `${folder}-imports`,
       severity: "error",
       from: { path: `^src/${folder}/` },
-      to: { path: "^src/", pathNot: [`^src/(${[folder, ...allowed[folder]].join("|")})/`, "^src/(error|package-info)\\.ts$"] },
+      to: { path: "^src/", pathNot: [`^src/(${[folder, ...allowed[folder]].join("|")})/`, "^src/(error|json|package-info)\\.ts$"] },
     })),
     {
       name: "only-runtime-imports-onnxruntime",

@@ -1,3 +1,4 @@
+import { showJson } from "../json.js";
 import { BundleError } from "./bundle-error.js";
 
 /** Precision of a model's graphs, named as in transformers.js. */
@@ -39,13 +40,13 @@ export function parseModelConfig(json: unknown, file: string): ModelConfig {
   if (!isObject(json)) throw new BundleError("bad-config", file, "expected an object");
   const { model_type, format_version, made_by, dtypes, default_dtype, network } = json;
   const maker = typeof made_by === "string" ? made_by.slice(0, 100) : "an unknown program";
-  if (model_type !== "ram_plus" && model_type !== "ram") throw new BundleError("bad-config", file, `model_type ${JSON.stringify(model_type)}: expected "ram_plus" or "ram"; a model folder is made by \`ramplus convert\``);
-  if (format_version !== formatVersion) throw new BundleError("bad-version", file, `format_version ${JSON.stringify(format_version)}, made by ${maker}: this release reads version ${formatVersion}; convert the checkpoint again, or install the release that made it`);
+  if (model_type !== "ram_plus" && model_type !== "ram") throw new BundleError("bad-config", file, `model_type ${showJson(model_type)}: expected "ram_plus" or "ram"; a model folder is made by \`ramplus convert\``);
+  if (format_version !== formatVersion) throw new BundleError("bad-version", file, `format_version ${showJson(format_version)}, made by ${maker}: this release reads version ${formatVersion}; convert the checkpoint again, or install the release that made it`);
   const list = Array.isArray(dtypes) ? dtypes.map((dtype: unknown) => precisions.find((p) => p === dtype)) : [];
   const known = list.flatMap((dtype) => dtype ?? []);
-  if (known.length === 0 || known.length !== list.length) throw new BundleError("bad-config", file, `dtypes ${JSON.stringify(dtypes)}: expected a list out of ${precisions.join(", ")}`);
+  if (known.length === 0 || known.length !== list.length || new Set(known).size !== known.length) throw new BundleError("bad-config", file, `dtypes ${showJson(dtypes)}: expected a list out of ${precisions.join(", ")}, each once`);
   const defaultDtype = known.find((dtype) => dtype === default_dtype);
-  if (defaultDtype === undefined) throw new BundleError("bad-config", file, `default_dtype ${JSON.stringify(default_dtype)}: expected one of ${known.join(", ")}`);
+  if (defaultDtype === undefined) throw new BundleError("bad-config", file, `default_dtype ${showJson(default_dtype)}: expected one of ${known.join(", ")}`);
   return { modelType: model_type, formatVersion, madeBy: maker, dtypes: known, defaultDtype, network: isObject(network) ? network : {} };
 }
 
@@ -69,16 +70,16 @@ const preprocessing: Readonly<Record<string, unknown>> = {
 export function parsePreprocessorConfig(json: unknown, file: string): PreprocessorConfig {
   if (!isObject(json)) throw new BundleError("bad-config", file, "expected an object");
   for (const [key, value] of Object.entries(preprocessing)) {
-    if (json[key] !== undefined && json[key] !== value) throw new BundleError("bad-config", file, `${key} ${JSON.stringify(json[key])}: this release does ${JSON.stringify(value)} only`);
+    if (json[key] !== undefined && json[key] !== value) throw new BundleError("bad-config", file, `${key} ${showJson(json[key])}: this release does ${JSON.stringify(value)} only`);
   }
   const rescale = json["rescale_factor"];
-  if (rescale !== undefined && !(typeof rescale === "number" && Math.abs(rescale * 255 - 1) < 1e-3)) throw new BundleError("bad-config", file, `rescale_factor ${JSON.stringify(rescale)}: this release does 1 / 255 only`);
+  if (rescale !== undefined && !(typeof rescale === "number" && Math.abs(rescale * 255 - 1) < 1e-3)) throw new BundleError("bad-config", file, `rescale_factor ${showJson(rescale)}: this release does 1 / 255 only`);
   const size = isObject(json["size"]) ? json["size"] : {};
   const [height, width] = [size["height"], size["width"]];
-  if (typeof height !== "number" || height !== width || !Number.isInteger(height) || height < 1 || height > 4096) throw new BundleError("bad-config", file, `size ${JSON.stringify(json["size"])}: expected equal height and width of 1 to 4096`);
+  if (typeof height !== "number" || height !== width || !Number.isInteger(height) || height < 1 || height > 4096) throw new BundleError("bad-config", file, `size ${showJson(json["size"])}: expected equal height and width of 1 to 4096`);
   const triple = (key: string): [number, number, number] => {
     const value = json[key];
-    if (!Array.isArray(value) || value.length !== 3 || !value.every((v) => typeof v === "number" && Number.isFinite(v) && (key === "image_mean" || v > 0))) throw new BundleError("bad-config", file, `${key} ${JSON.stringify(value)}: expected three numbers`);
+    if (!Array.isArray(value) || value.length !== 3 || !value.every((v) => typeof v === "number" && Number.isFinite(v) && (key === "image_mean" || v > 0))) throw new BundleError("bad-config", file, `${key} ${showJson(value)}: expected three numbers`);
     return value as [number, number, number];
   };
   return { size: height, mean: triple("image_mean"), std: triple("image_std") };

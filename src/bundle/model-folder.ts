@@ -1,5 +1,6 @@
 import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { parseJson } from "../json.js";
 import type { Tag } from "../vocab/tag.js";
 import { parseTags, serialiseTags } from "../vocab/tag-list.js";
 import { VocabularyError } from "../vocab/vocabulary-error.js";
@@ -22,7 +23,8 @@ export interface ModelFolder {
   readonly tags: readonly Tag[];
 }
 
-const largestJson = 256 * 1024 * 1024;
+/** Tags of 4,585 names take half a megabyte; a JSON's values in memory may take ten times its text. */
+const largestJson = 64 * 1024 * 1024;
 
 async function readJson(file: string): Promise<unknown> {
   let text: string;
@@ -37,7 +39,7 @@ async function readJson(file: string): Promise<unknown> {
     throw new BundleError("missing-file", file, "cannot be read; a model folder holds config.json, preprocessor_config.json, tags.json and onnx/", { cause });
   }
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (cause) {
     throw new BundleError("bad-config", file, `is not JSON: ${(cause as Error).message}`, { cause });
   }

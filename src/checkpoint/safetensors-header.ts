@@ -1,3 +1,4 @@
+import { parseJson } from "../json.js";
 import { byteSize, type DType } from "../tensor/dtype.js";
 import { elementCount, type Shape } from "../tensor/shape.js";
 import { CheckpointError } from "./checkpoint-error.js";
@@ -32,9 +33,9 @@ export function parseSafetensorsHeader(file: string, json: Uint8Array, dataLengt
   const bad = (problem: string): CheckpointError => new CheckpointError(file, { code: "bad-header", problem });
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(json));
+    header = parseJson(new TextDecoder("utf-8", { fatal: true }).decode(json));
   } catch (cause) {
-    throw new CheckpointError(file, { code: "bad-header", problem: "no valid JSON" }, { cause });
+    throw new CheckpointError(file, { code: "bad-header", problem: `no valid JSON: ${(cause as Error).message}` }, { cause });
   }
   if (!isRecord(header)) throw bad("expected a JSON object");
 
@@ -76,6 +77,9 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** More axes than any weight has. */
+const maxRank = 32;
+
 function isSizes(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
+  return Array.isArray(value) && value.length <= maxRank && value.every((size) => Number.isSafeInteger(size) && size >= 0);
 }

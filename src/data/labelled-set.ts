@@ -1,5 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
+import { parseJson, showJson } from "../json.js";
 import { DataError } from "./data-error.js";
 
 /** A class of a labelled set. */
@@ -27,6 +28,9 @@ export interface LabelledSet {
   readonly shards: ReadonlyMap<string, readonly string[]>;
 }
 
+/** A set of two million photos has some ten million parts. */
+const partsOfLabels = 20_000_000;
+
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Opens a labelled set. Throws a DataError when `labels.json` is missing or not of the form. */
@@ -40,7 +44,7 @@ export async function openLabelledSet(folder: string): Promise<LabelledSet> {
   }
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJson(text, partsOfLabels);
   } catch (cause) {
     throw new DataError("bad-labels", file, `is not JSON: ${(cause as Error).message}`, { cause });
   }
@@ -69,7 +73,7 @@ function parseClasses(value: unknown, file: string): SetClass[] {
 function parseSplit(value: unknown, split: string, classes: number, file: string): Map<string, PhotoLabels> {
   if (!isObject(value)) throw new DataError("bad-labels", file, `split ${split} is not an object`);
   const index = (label: unknown, key: string): number => {
-    if (typeof label !== "number" || !Number.isInteger(label) || label < 0 || label >= classes) throw new DataError("bad-labels", file, `split ${split}, ${key}: label ${String(label)} is no class index (0 to ${classes - 1})`);
+    if (typeof label !== "number" || !Number.isInteger(label) || label < 0 || label >= classes) throw new DataError("bad-labels", file, `split ${split}, ${key}: label ${showJson(label)} is no class index (0 to ${classes - 1})`);
     return label;
   };
   return new Map(

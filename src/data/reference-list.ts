@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { parseJson } from "../json.js";
 import { DataError } from "./data-error.js";
 
 /** One photo of the reference's training lists. */
@@ -12,6 +13,9 @@ export interface ListedPhoto {
   readonly captions: readonly string[];
 }
 
+/** The reference's lists have some ten parts for each of up to two million photos. */
+const partsOfList = 20_000_000;
+
 const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every((v) => typeof v === "string");
 
 /**
@@ -21,7 +25,7 @@ const isTexts = (value: unknown): value is string[] => Array.isArray(value) && v
 export async function readReferenceList(file: string, tags: number): Promise<ListedPhoto[]> {
   let json: unknown;
   try {
-    json = JSON.parse(await readFile(file, "utf8"));
+    json = parseJson(await readFile(file, "utf8"), partsOfList);
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code !== undefined;
     throw new DataError(missing ? "not-found" : "bad-list", file, missing ? "cannot be read" : `is not JSON: ${(cause as Error).message}`, { cause });

@@ -1,4 +1,5 @@
 import type { EncoderConfig, HeadConfig } from "../model/config.js";
+import { showJson } from "../json.js";
 import { TrainError } from "./train-error.js";
 
 /** Photos to train on. */
@@ -70,7 +71,7 @@ class Fields {
   }
 
   private fail(key: string, expected: string): never {
-    throw new TrainError("bad-train-config", `${this.path}.${key}: expected ${expected}, received ${JSON.stringify(this.json[key]) ?? "nothing"}`);
+    throw new TrainError("bad-train-config", `${this.path}.${key}: expected ${expected}, received ${showJson(this.json[key])}`);
   }
 
   number(key: string, fallback?: number, check: (v: number) => boolean = (v) => v >= 0): number {

@@ -3,6 +3,7 @@ import { appendFile, mkdir, readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { readSafetensors } from "../checkpoint/read-safetensors.js";
+import { parseJson } from "../json.js";
 import { referenceCrop } from "../image/crop.js";
 import type { RamConfig } from "../model/config.js";
 import { encoderGrid, encoderWidth } from "../model/config.js";
@@ -83,7 +84,7 @@ interface Prepared {
 
 async function readJson(file: string): Promise<unknown> {
   try {
-    return JSON.parse(await readFile(file, "utf8"));
+    return parseJson(await readFile(file, "utf8"));
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
     throw new TrainError("bad-train-config", `${file}: ${missing ? "does not exist" : `cannot be read: ${(cause as Error).message}`}`, { cause });
@@ -100,10 +101,18 @@ async function readVocabulary(file: string): Promise<Tag[]> {
   );
 }
 
+function classesOf(json: unknown): readonly { readonly wnid: string | null }[] | null {
+  const { classes } = (json ?? {}) as { classes?: unknown };
+  if (!Array.isArray(classes)) return null;
+  const known = classes.every((entry: unknown) => typeof entry === "object" && entry !== null && "wnid" in entry && (entry.wnid === null || typeof entry.wnid === "string"));
+  return known ? (classes as { wnid: string | null }[]) : null;
+}
+
 /** Reads a classifier's folder: `weights.safetensors`, whose `classifier.weight` has a row for each of `classes.json`. */
 async function readClassifier(folder: string): Promise<Classifier> {
   const tensors = await readSafetensors(join(folder, "weights.safetensors"));
-  const { classes } = JSON.parse(await readFile(join(folder, "classes.json"), "utf8")) as { classes: { wnid: string | null }[] };
+  const classes = classesOf(await readJson(join(folder, "classes.json")));
+  if (classes === null) throw new TrainError("bad-train-config", `${join(folder, "classes.json")}: expected an object with \`classes\`, each with a \`wnid\` or null`);
   const table = tensors.get("classifier.weight");
   if (table === undefined || table.shape[0] !== classes.length) throw new TrainError("bad-train-config", `${folder}: classifier.weight must have a row for each of the ${classes.length} classes`);
   const width = table.shape[1]!;

@@ -1,4 +1,8 @@
 import type { Tag } from "./tag.js";
+import { VocabularyError } from "./vocabulary-error.js";
+
+/** Far above the depth of any hierarchy: WordNet's is 20. Without a bound, tags that each imply the next would take memory by the square. */
+const impliedLimit = 1000;
 
 /** The WordNet ids that a tag stands for. */
 export function wnidsOf(tag: Tag): readonly string[] {
@@ -12,7 +16,7 @@ export interface TagIndex {
   byWnid(wnid: string): Tag | undefined;
   /** The tag of a name or alias; case does not matter, a tag's own name comes before aliases. */
   byName(name: string): Tag | undefined;
-  /** Ids of the tags that a tag implies: its parents, theirs, and so on; without itself. */
+  /** Ids of the tags that a tag implies: its parents, theirs, and so on; without itself. Throws a VocabularyError (bad-tags) where they are over 1,000. */
   impliedBy(tag: Tag): ReadonlySet<number>;
 }
 
@@ -26,17 +30,18 @@ export function indexTags(tags: readonly Tag[]): TagIndex {
   }
   for (const tag of tags) names.set(tag.en.toLowerCase(), tag);
   const parents = (tag: Tag): Tag[] => (tag.parents ?? []).flatMap((name) => names.get(name.toLowerCase()) ?? []);
-  const implied = tags.map((tag) => {
+  const implied = (tag: Tag): Set<number> => {
     const found = new Set<number>();
     const open = parents(tag);
     while (open.length > 0) {
       const next = open.pop()!;
       if (found.has(next.id)) continue;
       found.add(next.id);
+      if (found.size > impliedLimit) throw new VocabularyError("bad-tags", "tags", `${tag.en} implies more than ${impliedLimit} tags by its parents and theirs`);
       open.push(...parents(next));
     }
     found.delete(tag.id);
     return found;
-  });
-  return { tags, byWnid: (wnid) => wnids.get(wnid), byName: (name) => names.get(name.toLowerCase()), impliedBy: (tag) => implied[tag.id]! };
+  };
+  return { tags, byWnid: (wnid) => wnids.get(wnid), byName: (name) => names.get(name.toLowerCase()), impliedBy: implied };
 }

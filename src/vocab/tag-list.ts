@@ -1,3 +1,4 @@
+import { showJson } from "../json.js";
 import type { Tag } from "./tag.js";
 import { VocabularyError } from "./vocabulary-error.js";
 
@@ -12,7 +13,7 @@ const wnidForm = /^n\d{8}$/;
  * `file` is named in errors. Throws a VocabularyError (bad-tags) that names the tag, the field and what is there.
  */
 export function parseTags(json: unknown, file: string): Tag[] {
-  if (!Array.isArray(json)) throw bad(file, `expected a list of tags, received ${show(json)}`);
+  if (!Array.isArray(json)) throw bad(file, `expected a list of tags, received ${showJson(json)}`);
   if (json.length === 0 || json.length > maxTags) throw bad(file, `expected 1 to ${maxTags} tags, received ${json.length}`);
   return json.map((value: unknown, id) => parseTag(value, id, file));
 }
@@ -24,14 +25,14 @@ export function serialiseTags(tags: readonly Tag[]): string {
 }
 
 function parseTag(value: unknown, id: number, file: string): Tag {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw bad(file, `tag ${id}: expected an object, received ${show(value)}`);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw bad(file, `tag ${id}: expected an object, received ${showJson(value)}`);
   const fields = value as Readonly<Record<string, unknown>>;
-  if (fields["id"] !== id) throw bad(file, `tag ${id}: ids count from 0 in order; expected ${id}, received ${show(fields["id"])}`);
+  if (fields["id"] !== id) throw bad(file, `tag ${id}: ids count from 0 in order; expected ${id}, received ${showJson(fields["id"])}`);
   const { threshold, zh, aliases, parents, wnid } = fields;
   const en = name(fields["en"], `tag ${id}: en`, file);
-  if (typeof zh !== "string" || zh.length > maxNameLength) throw bad(file, `tag ${id}: zh: expected a string of at most ${maxNameLength} characters, received ${show(zh)}`);
+  if (typeof zh !== "string" || zh.length > maxNameLength) throw bad(file, `tag ${id}: zh: expected a string of at most ${maxNameLength} characters, received ${showJson(zh)}`);
   if (threshold !== null && !(typeof threshold === "number" && threshold >= 0 && threshold <= 1)) {
-    throw bad(file, `tag ${id}: threshold: expected null or a number from 0 to 1, received ${show(threshold)}`);
+    throw bad(file, `tag ${id}: threshold: expected null or a number from 0 to 1, received ${showJson(threshold)}`);
   }
   return {
     id,
@@ -46,11 +47,11 @@ function parseTag(value: unknown, id: number, file: string): Tag {
 
 function name(value: unknown, where: string, file: string): string {
   if (typeof value === "string" && value.trim() !== "" && value.length <= maxNameLength) return value;
-  throw bad(file, `${where}: expected a name of 1 to ${maxNameLength} characters, received ${show(value)}`);
+  throw bad(file, `${where}: expected a name of 1 to ${maxNameLength} characters, received ${showJson(value)}`);
 }
 
 function names(value: unknown, where: string, file: string): string[] {
-  if (!Array.isArray(value) || value.length > maxNames) throw bad(file, `${where}: expected a list of at most ${maxNames} names, received ${show(value)}`);
+  if (!Array.isArray(value) || value.length > maxNames) throw bad(file, `${where}: expected a list of at most ${maxNames} names, received ${showJson(value)}`);
   return value.map((each: unknown) => name(each, where, file));
 }
 
@@ -58,15 +59,9 @@ function wnids(value: unknown, where: string, file: string): string | string[] {
   const isWnid = (id: unknown): id is string => typeof id === "string" && wnidForm.test(id);
   if (isWnid(value)) return value;
   if (Array.isArray(value) && value.length > 0 && value.length <= maxNames && value.every(isWnid)) return value;
-  throw bad(file, `${where}: expected a WordNet id ("n" and eight digits) or a list of them, received ${show(value)}`);
+  throw bad(file, `${where}: expected a WordNet id ("n" and eight digits) or a list of them, received ${showJson(value)}`);
 }
 
 function bad(file: string, problem: string): VocabularyError {
   return new VocabularyError("bad-tags", file, problem);
-}
-
-function show(value: unknown): string {
-  if (Array.isArray(value)) return `a list of ${value.length}`;
-  if (typeof value === "object" && value !== null) return "an object";
-  return value === undefined ? "nothing" : JSON.stringify(typeof value === "string" ? value.slice(0, 40) : value);
 }

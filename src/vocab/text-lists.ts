@@ -2,13 +2,19 @@ import { readText } from "./read-text.js";
 import type { Tag } from "./tag.js";
 import { VocabularyError } from "./vocabulary-error.js";
 
+/** As many as a model may have tags. */
+const maxLines = 1_000_000;
+
 /**
  * Entries of a text list as the published project writes them: one a line, the final line break optional, blanks at the end
  * of an entry kept (2,579 of the published Chinese names end with one). Line ends may be LF or CRLF.
  * Throws a VocabularyError: not-found, unreadable, too-large, not-utf8, bad-list (empty file, empty line, stray CR).
  */
 export async function readTextList(file: string): Promise<string[]> {
-  const lines = (await readText(file)).split(/\r?\n/);
+  const text = await readText(file);
+  let count = 0;
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) if (++count > maxLines) throw new VocabularyError("too-large", file, `has more than ${maxLines} lines`);
+  const lines = text.split(/\r?\n/);
   if (lines.at(-1) === "") lines.pop();
   if (lines.length === 0) throw new VocabularyError("bad-list", file, "is empty; expected one entry a line");
   for (const [i, line] of lines.entries()) {

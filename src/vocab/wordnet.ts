@@ -1,3 +1,4 @@
+import { parseJson } from "../json.js";
 import { readText } from "./read-text.js";
 import { VocabularyError } from "./vocabulary-error.js";
 
@@ -13,7 +14,7 @@ export async function loadHypernyms(file: string): Promise<Hypernyms> {
   const text = await readText(file);
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJson(text);
   } catch (cause) {
     throw bad(`is not JSON: ${(cause as Error).message}`, { cause });
   }

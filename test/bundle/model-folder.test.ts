@@ -44,6 +44,8 @@ for (const [what, file, change, code, message] of [
   ["another kind of model", "config.json", (c: Json) => ({ ...c, model_type: "clip" }), "bad-config", /model_type "clip": expected "ram_plus" or "ram"/],
   ["a precision that is a path", "config.json", (c: Json) => ({ ...c, dtypes: ["../../fp32"] }), "bad-config", /dtypes \["\.\.\/\.\.\/fp32"\]: expected a list out of fp32, fp16, q8/],
   ["no precision", "config.json", (c: Json) => ({ ...c, dtypes: [] }), "bad-config", /dtypes \[\]/],
+  ["a precision twice", "config.json", (c: Json) => ({ ...c, dtypes: ["fp32", "fp32"] }), "bad-config", /dtypes \["fp32","fp32"\]: expected a list out of fp32, fp16, q8, each once/],
+  ["a precision that is a list of lists", "config.json", (c: Json) => ({ ...c, default_dtype: [[]] }), "bad-config", /default_dtype a list of 1: expected one of fp32/],
   ["a default that the folder has not", "config.json", (c: Json) => ({ ...c, default_dtype: "q8" }), "bad-config", /default_dtype "q8": expected one of fp32/],
   ["a precision without graphs", "config.json", (c: Json) => ({ ...c, dtypes: ["fp32", "q8"] }), "missing-file", /vision_model_quantized\.onnx: is missing, although config\.json names the precision q8/],
   ["a configuration that is no object", "config.json", () => [], "bad-config", /expected an object/],

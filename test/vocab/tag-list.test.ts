@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import type { Tag } from "../../src/vocab/tag.js";
+import { indexTags } from "../../src/vocab/tag-index.js";
 import { parseTags, serialiseTags } from "../../src/vocab/tag-list.js";
 import { VocabularyError } from "../../src/vocab/vocabulary-error.js";
 
@@ -57,4 +59,12 @@ test("any JSON either parses or is refused as bad tags", () => {
     }),
     { seed: 1 },
   );
+});
+
+test("tags that imply one another in a ring are found; a tag that implies over a thousand is refused", () => {
+  const tagsOf = (count: number, next: (id: number) => number): Tag[] => Array.from({ length: count }, (_, id) => ({ id, en: `t${id}`, zh: "", threshold: 0.5, parents: [`t${next(id)}`] }));
+  const ring = tagsOf(3, (id) => (id + 1) % 3);
+  assert.deepEqual([...indexTags(ring).impliedBy(ring[0]!)].sort(), [1, 2]);
+  const chain = tagsOf(100_000, (id) => id + 1);
+  assert.throws(() => indexTags(chain).impliedBy(chain[0]!), { name: "VocabularyError", code: "bad-tags", message: /t0 implies more than 1000 tags/ });
 });

@@ -88,3 +88,7 @@ test("hypernyms of another form are refused", async () => {
     await assert.rejects(loadHypernyms(await written(text)), is("bad-hypernyms", /list\.txt: /));
   }
 });
+
+test("a list of more lines than a model may have tags is refused", async () => {
+  await assert.rejects(readTextList(await written("a\n".repeat(1_000_001))), is("too-large", /more than 1000000 lines/));
+});
