@@ -2,7 +2,7 @@ import { CheckpointError, type CheckpointFault } from "./checkpoint-error.js";
 import { allowedGlobal, storageOfId } from "./pickle-globals.js";
 import { isKind, type PickleGlobal, type PickleValue, type TorchStorage } from "./pickle-value.js";
 
-/** Operations of one pickle. Each makes at most one object, so this bounds memory; a full RAM++ has some 20,000. */
+/** Operations of one pickle. Each makes at most one object (a call counts once more for every item it copies), so this bounds memory and time; a full RAM++ has some 20,000. */
 const operationLimit = 1_000_000;
 /** Bytes of one integer: enough for the magic number of PyTorch's older form and to spare. */
 const integerLimit = 64;
@@ -27,6 +27,11 @@ export function unpickle(file: string, bytes: Buffer): Unpickled {
   };
   const fail = (problem: string): never => raise({ code: "bad-pickle", offset: operationStart, problem });
 
+  let operations = 0;
+  const spend = (count: number): void => {
+    operations += count;
+    if (operations > operationLimit) raise({ code: "too-large", what: "operations of the pickle", actual: operations, limit: operationLimit });
+  };
   const take = (length: number): number => {
     if (length > bytes.length - at) raise({ code: "truncated", needed: at + length, available: bytes.length });
     const position = at;
@@ -91,11 +96,13 @@ export function unpickle(file: string, bytes: Buffer): Unpickled {
     const callee = pop();
     if (!isKind(callee, "global") || !isKind(args, "tuple")) return fail("a call of what is no function");
     if (callee.build === undefined) return fail(`a call of ${callee.name}`);
+    // OrderedDict copies the list that it is given, which may be the same list in every call.
+    for (const argument of args.items) if (Array.isArray(argument)) spend(argument.length);
     push(callee.build(args.items, fail));
   };
 
-  for (let operations = 0; ; operations++) {
-    if (operations >= operationLimit) raise({ code: "too-large", what: "operations of the pickle", actual: operations + 1, limit: operationLimit });
+  for (;;) {
+    spend(1);
     operationStart = at;
     const opcode = uint8();
     switch (opcode) {

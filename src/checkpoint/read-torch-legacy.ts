@@ -2,6 +2,7 @@ import { byteSize } from "../tensor/dtype.js";
 import type { ByteSource } from "./byte-source.js";
 import { CheckpointError } from "./checkpoint-error.js";
 import type { Checkpoint, StoredTensor } from "./checkpoint.js";
+import type { PickleValue } from "./pickle-value.js";
 import type { Unpickled } from "./pickle.js";
 import { readPickle } from "./read-pickle.js";
 import { torchStoredTensor, torchWeights } from "./torch-weights.js";
@@ -11,6 +12,9 @@ const protocolVersion = 1001;
 
 /** The file's first bytes, after the two of the pickle's protocol: the magic number as an integer of ten bytes. */
 export const legacyMagic = Buffer.from([0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e]);
+
+/** A pickle's value for a message; what is made of other values may be of any depth and length. */
+const shown = (value: PickleValue): string => (typeof value === "object" && value !== null ? "that is no text or number" : String(value));
 
 /**
  * The weights of a PyTorch file in the form before zip; takes the source over. Five pickles (magic number, protocol, facts about the machine,
@@ -27,7 +31,7 @@ export async function openTorchLegacy(source: ByteSource): Promise<Checkpoint> {
   const unknown = (problem: string): CheckpointError => new CheckpointError(file, { code: "not-a-checkpoint", problem });
   if ((await next()).value !== magicNumber) throw unknown("another magic number than PyTorch's");
   const { value: protocol } = await next();
-  if (protocol !== protocolVersion) throw unknown(`PyTorch's protocol ${String(protocol)}, expected ${protocolVersion}`);
+  if (protocol !== protocolVersion) throw unknown(`PyTorch's protocol ${shown(protocol)}, expected ${protocolVersion}`);
   const { value: machine } = await next();
   if (machine instanceof Map && machine.get("little_endian") === false) throw new CheckpointError(file, { code: "big-endian" });
   const object = await next();
@@ -40,7 +44,8 @@ export async function openTorchLegacy(source: ByteSource): Promise<Checkpoint> {
   for (const key of keys) {
     const storage = typeof key === "string" ? storages.get(key) : undefined;
     // Without an element type nobody could say where the next storage begins.
-    if (storage === undefined) throw unknown(`storage ${String(key)} belongs to no tensor`);
+    if (storage === undefined) throw unknown(`storage ${shown(key)} belongs to no tensor`);
+    if (starts.has(storage.key)) throw unknown(`storage ${storage.key} is listed twice`);
     const elements = Number((await source.read(position, 8)).readBigInt64LE(0));
     if (elements !== storage.elements) throw new CheckpointError(file, { code: "wrong-storage-size", storage: storage.key, expected: storage.elements * byteSize(storage.dtype), actual: elements * byteSize(storage.dtype) });
     starts.set(storage.key, position + 8);

@@ -9,6 +9,8 @@ import { torchStoredTensor, torchWeights } from "./torch-weights.js";
 
 /** Entries of the archive: one a storage. */
 const entryLimit = 100_000;
+/** Bytes of the archive's directory. */
+const directoryLimit = 2 ** 26;
 
 /** The weights of a PyTorch file in zip form; takes the source over. Throws CheckpointError. */
 export async function openTorchZip(source: ByteSource): Promise<Checkpoint> {
@@ -53,10 +55,29 @@ async function readDirectory(source: ByteSource): Promise<{ archive: ZipFile; en
   try {
     const archive = await fromRandomAccessReaderPromise(reader, source.size, { autoClose: false, lazyEntries: true, decodeStrings: true });
     if (archive.entryCount > entryLimit) throw new CheckpointError(source.file, { code: "too-large", what: "entries of the archive", actual: archive.entryCount, limit: entryLimit });
-    for await (const entry of archive.eachEntry()) entries.set(entry.fileName, entry);
+    let directory = 0;
+    for await (const entry of archive.eachEntry()) {
+      directory += 46 + entry.fileNameLength + entry.extraFieldLength + entry.fileCommentLength;
+      if (directory > directoryLimit) throw new CheckpointError(source.file, { code: "too-large", what: "bytes of the archive's directory", actual: directory, limit: directoryLimit });
+      if (entries.has(entry.fileName)) throw new CheckpointError(source.file, { code: "bad-archive", problem: `entry ${entry.fileName} occurs twice` });
+      entries.set(entry.fileName, entry);
+    }
+    checkApart(source, [...entries.values()]);
     return { archive, entries };
   } catch (cause) {
     throw asArchiveError(source.file, cause);
+  }
+}
+
+/** Refuses entries that share bytes, which is how an archive unpacks to more than it holds, and those that reach past its end. */
+function checkApart({ file, size }: ByteSource, entries: readonly Entry[]): void {
+  const ordered = [...entries].sort((a, b) => a.relativeOffsetOfLocalHeader - b.relativeOffsetOfLocalHeader);
+  for (const [i, entry] of ordered.entries()) {
+    const next = ordered[i + 1];
+    // The local header's own extra field is not known here, so this is the least that an entry takes.
+    const end = entry.relativeOffsetOfLocalHeader + 30 + entry.fileNameLength + entry.compressedSize;
+    if (end > size) throw new CheckpointError(file, { code: "truncated", needed: end, available: size });
+    if (next !== undefined && next.relativeOffsetOfLocalHeader < end) throw new CheckpointError(file, { code: "bad-archive", problem: `entries ${entry.fileName} and ${next.fileName} overlap` });
   }
 }
 

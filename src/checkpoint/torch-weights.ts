@@ -4,6 +4,7 @@ import type { Tensor } from "../tensor/tensor.js";
 import type { ByteSource } from "./byte-source.js";
 import { CheckpointError } from "./checkpoint-error.js";
 import type { StoredTensor } from "./checkpoint.js";
+import { tensorBuffer } from "./tensor-buffer.js";
 import { isKind, type PickleValue, type TorchStorage, type TorchTensor } from "./pickle-value.js";
 
 /** A view may repeat elements of its storage (stride 0), but only up to this many: a few bytes could ask for any amount of memory. */
@@ -51,7 +52,7 @@ export function torchStoredTensor(source: ByteSource, name: string, view: TorchT
     shape,
     async read() {
       const position = (await locate(storage)) + (storage.offset + view.offset) * byteSize(dtype);
-      const bytes = new ArrayBuffer(span(view) * byteSize(dtype));
+      const bytes = tensorBuffer(source.file, name, span(view) * byteSize(dtype));
       await source.readInto(new Uint8Array(bytes), position);
       const data = viewAs(dtype, bytes, 0, span(view));
       return { dtype, shape, data: isRowMajor(view) ? data : gathered(view, data) } as Tensor;

@@ -21,6 +21,18 @@ function safetensors(header: unknown, dataLength = 0, headerLength?: bigint): Bu
   length.writeBigUInt64LE(headerLength ?? BigInt(json.length));
   return Buffer.concat([length, json, Buffer.alloc(dataLength)]);
 }
+/** The archive with 32-bit numbers written into its directory's last record: 20 and 24 are the sizes, 42 is the position. */
+function withDirectory(archive: Buffer, numbers: Readonly<Record<number, number>>): Buffer {
+  const bytes = Buffer.from(archive);
+  const at = bytes.lastIndexOf(Buffer.from("PK\x01\x02", "latin1"));
+  for (const [offset, value] of Object.entries(numbers)) bytes.writeUInt32LE(value, at + Number(offset));
+  return bytes;
+}
+const times = (count: number, operations: Buffer): Buffer => Buffer.concat(Array.from({ length: count }, () => operations));
+const deepList = Buffer.concat([times(30_000, op.emptyList), times(29_999, Buffer.from("a"))]);
+const [put, get] = [Buffer.from("q\0"), Buffer.from("h\0")];
+/** One list of 1,000 pairs, and 2,000 dictionaries made of it. */
+const copies = Buffer.concat([op.emptyList, op.mark, times(1000, Buffer.concat([op.none, op.none, Buffer.from([0x86])])), Buffer.from("e"), put, times(2000, Buffer.concat([op.global("collections.OrderedDict"), get, Buffer.from([0x85]), op.reduce]))]);
 const f32 = (shape: unknown, begin: unknown, end: unknown): unknown => ({ dtype: "F32", shape, data_offsets: [begin, end] });
 
 const hostile: readonly (readonly [what: string, code: CheckpointFault["code"], bytes: Buffer])[] = [
@@ -31,6 +43,11 @@ const hostile: readonly (readonly [what: string, code: CheckpointFault["code"], 
   ["a compressed archive", "compressed-entry", zipArchive({ "archive/data.pkl": data }, 8)],
   ["a big-endian archive", "big-endian", zipArchive({ "a/byteorder": Buffer.from("big"), "a/data.pkl": data })],
   ["an archive whose directory lies exabytes away", "truncated", asZip64(withTensor({}), 2n ** 64n - 1n)],
+  ["an entry within another", "bad-archive", withDirectory(withTensor({}), { 42: 4 })],
+  ["an entry past the end", "truncated", withDirectory(withTensor({}), { 42: 0x7fff_ffff })],
+  ["an entry of 4 GB", "truncated", withDirectory(withTensor({ elements: 2 ** 30 - 1, shape: [2 ** 30 - 1] }), { 20: 2 ** 32 - 4, 24: 2 ** 32 - 4 })],
+  ["an entry that occurs twice", "bad-archive", Buffer.from(zipArchive({ "a/data.pkl": data, "a/data.pkX": data }).toString("latin1").replaceAll("a/data.pkX", "a/data.pkl"), "latin1")],
+  ["dictionaries made of one list again and again", "too-large", pickled(copies)],
   ["a call of os.system", "forbidden-global", pickled(op.global("os.system"), op.mark, op.text("true"), op.tuple, op.reduce)],
   ["builtins.eval, never called", "forbidden-global", pickled(op.global("builtins.eval"))],
   ["an argparse.Namespace", "forbidden-global", torchZip(dictionaryPickle({ w: tensorPickle(sound), args: op.global("argparse.Namespace") }), { "0": data })],
@@ -67,9 +84,15 @@ const hostile: readonly (readonly [what: string, code: CheckpointFault["code"], 
   ["older form: a negative count", "wrong-storage-size", torchLegacy(dictionaryPickle({ w: tensorPickle(sound) }), [["0", -8n, data]])],
   ["older form: a storage not listed", "missing-storage", torchLegacy(dictionaryPickle({ w: tensorPickle(sound) }))],
   ["older form: a storage of no tensor", "not-a-checkpoint", torchLegacy(dictionaryPickle({ w: tensorPickle(sound) }), [["7", 8n, data]])],
+  ["older form: a storage listed twice", "not-a-checkpoint", torchLegacy(dictionaryPickle({ w: tensorPickle(sound) }), [["0", 8n, data], ["0", 8n, data]])],
+  ["older form: a protocol that is a deep list", "not-a-checkpoint", Buffer.concat([torchLegacy(Buffer.alloc(0)).subarray(0, 15), op.proto, deepList, op.stop])],
   ["older form: os.system", "forbidden-global", torchLegacy(Buffer.concat([op.proto, op.global("posix.system"), op.stop]))],
   ["a header longer than the file", "truncated", safetensors({ a: f32([1], 0, 4) }, 4, 1000n)],
   ["a header of exabytes", "too-large", safetensors({}, 0, 2n ** 62n)],
+  ["a header of 17 MB", "too-large", safetensors({}, 0, 17_000_000n)],
+  ["a header nested a thousand deep", "bad-header", safetensors(`{"a":${"[".repeat(1000)}${"]".repeat(1000)}}`)],
+  ["a tensor's name twice", "bad-header", safetensors('{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}', 8)],
+  ["a hundred axes in a header", "bad-header", safetensors({ a: f32(Array.from({ length: 100 }, () => 1), 0, 4) }, 4)],
   ["a header that is no JSON", "bad-header", safetensors('{"a":')],
   ["a header that is no UTF-8", "bad-header", Buffer.concat([safetensors("{", 0, 3n), Buffer.from([0xff, 0x7d])])],
   ["a tensor that is a number", "bad-header", safetensors({ a: 1 })],
@@ -116,6 +139,18 @@ test("a file that shrinks, or is closed, after it was opened gives an error", as
     await assert.rejects(checkpoint.tensors.get("a")!.read(), { code: "truncated" });
     await checkpoint.close();
     await assert.rejects(checkpoint.tensors.get("a")!.read(), { code: "unreadable" });
+  });
+});
+
+test("a tensor over 4 GiB, as a file with holes may hold, takes no memory", async () => {
+  await withFolder(async (folder) => {
+    const file = join(folder, "holes.safetensors");
+    const bytes = safetensors({ a: { dtype: "U8", shape: [2 ** 33], data_offsets: [0, 2 ** 33] } });
+    await writeFile(file, bytes);
+    await truncate(file, bytes.length + 2 ** 33);
+    const checkpoint = await openCheckpoint(file);
+    await assert.rejects(checkpoint.tensors.get("a")!.read(), { code: "too-large" });
+    await checkpoint.close();
   });
 });
 
