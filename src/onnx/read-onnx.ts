@@ -3,7 +3,9 @@ import { onnxDType } from "../graph/ops/elementwise.js";
 import { allOps } from "../graph/ops/all.js";
 import type { Dim } from "../graph/type.js";
 import { input, Value, type Attribute, type Op } from "../graph/value.js";
+import { RamplusError } from "../error.js";
 import type { DType } from "../tensor/dtype.js";
+import { elementCount } from "../tensor/shape.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { OnnxError } from "./onnx-error.js";
 import { AttributeProto_AttributeType as AttributeType, ModelProtoSchema, type AttributeProto, type ModelProto, type NodeProto, type TensorProto, type ValueInfoProto } from "./onnx_pb.js";
@@ -17,6 +19,9 @@ export interface OnnxGraph {
   readonly weights: ReadonlyMap<string, Tensor | ExternalRange>;
 }
 
+/** Most numbers of an attribute, axes of a shape among them: no tensor of this project has more than eight. */
+const attributeLimit = 64;
+
 const opsByName = new Map<string, Op>(allOps.map((op) => [`${op.domain ?? ""}:${op.name}`, op]));
 const dtypeOf = new Map(Object.entries(onnxDType).map(([name, code]) => [code, name as DType]));
 
@@ -29,6 +34,7 @@ function attributeValue(proto: AttributeProto): Attribute {
     case AttributeType.STRING:
       return new TextDecoder().decode(proto.s);
     case AttributeType.INTS:
+      if (proto.ints.length > attributeLimit) throw new OnnxError("unsupported-operator", `attribute ${proto.name}: ${proto.ints.length} numbers; at most ${attributeLimit} are read`);
       return proto.ints.map(Number);
     default:
       throw new OnnxError("unsupported-operator", `attribute ${proto.name}: its type is not supported`);
@@ -65,7 +71,11 @@ export function readOnnx(bytes: Uint8Array): OnnxGraph {
     values.set(name, value);
     return value;
   };
-  for (const node of graph.node) values.set(node.output[0]!, readNode(node, initializers, (name) => values.get(name) ?? parameter(name)));
+  for (const node of graph.node) {
+    const [output] = node.output;
+    if (output === undefined) throw new OnnxError("not-onnx", `operator ${node.opType} has no output`);
+    values.set(output, readNode(node, initializers, (name) => values.get(name) ?? parameter(name)));
+  }
   const outputs = new Map(
     graph.output.map((info) => {
       const value = values.get(info.name);
@@ -82,11 +92,20 @@ function readNode(node: NodeProto, initializers: ReadonlyMap<string, TensorProto
   const attributes: Record<string, Attribute> = Object.fromEntries(node.attribute.map((proto) => [proto.name, attributeValue(proto)]));
   const operands = Object.entries(op.operands ?? {});
   const own = node.input.length - operands.length;
+  if (own < 1) throw new OnnxError("unsupported-operator", `${node.opType}: ${node.input.length} inputs are too few`);
   operands.forEach(([key, kind], i) => {
     const proto = initializers.get(node.input[own + i]!);
     if (proto === undefined) throw new OnnxError("unsupported-operator", `${node.opType}: its ${key} is not a constant`);
+    if (elementCount(tensorProtoType(proto).shape) > attributeLimit) throw new OnnxError("unsupported-operator", `${node.opType}: its ${key} has more than ${attributeLimit} numbers`);
     const data = Array.from(decodeTensor(proto, proto.rawData).data as ArrayLike<number | bigint>, Number);
     attributes[key] = kind === "int64" ? data : data[0]!;
   });
-  return Value.of(op, node.input.slice(0, own).map(valueOf), attributes);
+  const inputs = node.input.slice(0, own).map(valueOf);
+  try {
+    return Value.of(op, inputs, attributes);
+  } catch (cause) {
+    // Type rules trust their caller with the number of inputs and the attributes that there are: one that misses them fails as it happens to.
+    const problem = cause instanceof RamplusError ? cause.message : "its inputs or attributes are not those of the operator";
+    throw new OnnxError("unsupported-operator", `${node.opType}: ${problem}`, { cause });
+  }
 }

@@ -3,12 +3,14 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { create, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { evaluate } from "../../src/graph/evaluate.js";
 import { Params } from "../../src/graph/params.js";
 import { input, type Value } from "../../src/graph/value.js";
 import { ramPlus } from "../../src/model/ram-plus.js";
 import { OnnxError } from "../../src/onnx/onnx-error.js";
+import { ModelProtoSchema, NodeProtoSchema, TensorProtoSchema } from "../../src/onnx/onnx_pb.js";
 import { readOnnx } from "../../src/onnx/read-onnx.js";
 import { encodeOnnx, writeOnnx } from "../../src/onnx/write-onnx.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
@@ -75,4 +77,20 @@ test("damaged files are errors with a code", async () => {
     }),
     { seed: 3, numRuns: 200 },
   );
+});
+
+test("operators with inputs or attributes that are not theirs are refused by name", () => {
+  const model = (node: { opType: string; input?: string[]; output?: string[] }, dims: readonly bigint[] = [1n]): Uint8Array => {
+    const initializer = create(TensorProtoSchema, { name: "s", dataType: 7, dims: [...dims], rawData: new Uint8Array(8 * Number(dims[0])) });
+    return toBinary(ModelProtoSchema, create(ModelProtoSchema, { graph: { node: [create(NodeProtoSchema, node)], initializer: [initializer] } }));
+  };
+  for (const [bytes, code, message] of [
+    [model({ opType: "MatMul", output: ["y"] }), "unsupported-operator", /MatMul: 0 inputs are too few/],
+    [model({ opType: "MatMul", input: ["s"], output: ["y"] }), "unsupported-operator", /MatMul: its inputs or attributes are not those/],
+    [model({ opType: "Transpose", input: ["s"], output: ["y"] }), "unsupported-operator", /Transpose: its inputs or attributes are not those/],
+    [model({ opType: "Reshape", input: ["s", "s"], output: ["y"] }, [65n]), "unsupported-operator", /Reshape: its shape has more than 64 numbers/],
+    [model({ opType: "Relu", input: ["s"] }), "not-onnx", /Relu has no output/],
+  ] as const) {
+    assert.throws(() => readOnnx(bytes), (error: unknown) => error instanceof OnnxError && error.code === code && message.test(error.message));
+  }
 });
