@@ -4,6 +4,7 @@ import { decodeHeic } from "./decode-heic.js";
 import { readGifFirstFrame } from "./gif-palette.js";
 import { ImageError } from "./image-error.js";
 import type { Pixels } from "./pixels.js";
+import { withoutPackedText } from "./png-text.js";
 import { sniffFormat, sniffOther, type ImageFormat } from "./sniff.js";
 
 /** An image file's content, and a name for messages. */
@@ -15,11 +16,14 @@ export interface EncodedImage {
 export interface DecodeOptions {
   /** Turn the photo upright by its EXIF orientation; the reference does not. @default true */
   readonly orient?: boolean;
-  /** Larger photos are refused, by their header, before memory is taken. @default 178,956,970, the reference's limit */
+  /** Larger photos, and those with a side over 1,000,000 pixels, are refused by their header, before memory is taken. @default 178,956,970, the reference's limit */
   readonly maxPixels?: number;
   /** Asked before decoding and after it; a decoder at work is not stopped. */
   readonly signal?: AbortSignal;
 }
+
+/** Pixels of one side, as libpng has it: resizing the largest photo of a single column takes minutes. */
+const longestSide = 1_000_000;
 
 /** Twice Pillow's warning limit, where the reference refuses. */
 export const largestPhoto = 178_956_970;
@@ -45,6 +49,7 @@ async function decode(bytes: Uint8Array, name: string, orient: boolean, maxPixel
   }
   const check = (width: number, height: number): void => {
     if (!(width > 0 && height > 0)) throw new ImageError("image-corrupt", name, `declares a size of ${width} x ${height} pixels`);
+    if (Math.max(width, height) > longestSide) throw new ImageError("image-too-large", name, `has ${width} x ${height} pixels; at most ${longestSide} on a side are read`);
     if (width * height > maxPixels) throw new ImageError("image-too-large", name, `has ${width} x ${height} pixels; at most ${maxPixels} are read`);
   };
   try {
@@ -74,8 +79,10 @@ async function raw(image: Sharp, depth?: "ushort"): Promise<{ data: Buffer; widt
 
 async function decodeWithSharp(bytes: Uint8Array, format: ImageFormat, orient: boolean, check: (width: number, height: number) => void): Promise<Pixels> {
   // The limit is checked here by the header; sharp's own would word it differently.
-  const source = sharp(bytes, { ignoreIcc: true, limitInputPixels: false });
-  const { width, height, space, depth, channels } = await source.metadata();
+  const source = sharp(format === "png" ? withoutPackedText(bytes) : bytes, { ignoreIcc: true, limitInputPixels: false });
+  const { width, height, space, depth, channels, format: found } = await source.metadata();
+  // sharp looks for itself, and would take some files for drawings.
+  if (found !== (format === "avif" ? "heif" : format)) throw new Error(`its content is that of another format, ${found}`);
   check(width, height);
   const image = orient ? source.autoOrient() : source;
   if (space === "cmyk") return fromCmyk(await raw(image.pipelineColourspace("cmyk").toColourspace("cmyk")));
@@ -90,8 +97,13 @@ async function decodeWithSharp(bytes: Uint8Array, format: ImageFormat, orient: b
 async function decodeGif(bytes: Uint8Array, check: (width: number, height: number) => void): Promise<Pixels> {
   check(bytes[6]! | (bytes[7]! << 8), bytes[8]! | (bytes[9]! << 8));
   const { left, top, right, bottom, fill } = readGifFirstFrame(bytes);
-  const { data, width, height } = await raw(sharp(bytes, { limitInputPixels: false }).toColourspace("srgb").ensureAlpha());
-  const out = new Uint8Array(width * height * 3);
+  const image = sharp(bytes, { limitInputPixels: false });
+  // The decoder enlarges the screen to the largest frame.
+  const seen = await image.metadata();
+  check(seen.width, seen.height);
+  const { data, width, height } = await raw(image.toColourspace("srgb").ensureAlpha());
+  // Written over what is read, which is always ahead: the largest photo's samples are not held twice.
+  const out = new Uint8Array(data.buffer, data.byteOffset, width * height * 3);
   for (let y = 0, from = 0, to = 0; y < height; y++) {
     for (let x = 0; x < width; x++, from += 4, to += 3) {
       const covered = x >= left && x < right && y >= top && y < bottom && data[from + 3]! > 0;

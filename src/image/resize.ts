@@ -40,6 +40,11 @@ function axisWeights(inputs: number, outputs: number): AxisWeights {
   return { start, length, weights, stride };
 }
 
+/** Rows looked at together in the vertical pass. */
+const band = 1024;
+/** Bytes that the horizontal pass may keep (128 MiB; all of a photo of 100,000 rows): one of few columns and a million rows grows by it, to gigabytes. */
+const keptRows = 2 ** 27;
+
 const clip8 = (v: number): number => (v < 0 ? 0 : v > 255 ? 255 : v);
 
 function resizeRows(source: Uint8Array, width: number, height: number, outputs: number): Uint8Array {
@@ -66,17 +71,24 @@ function resizeRows(source: Uint8Array, width: number, height: number, outputs: 
   return out;
 }
 
-function resizeColumns(source: Uint8Array, width: number, height: number, outputs: number): Uint8Array {
+/** Gives source rows `from` to `to`. */
+type RowsBetween = (from: number, to: number) => Uint8Array;
+
+function resizeColumns(rowsBetween: RowsBetween, width: number, height: number, outputs: number): Uint8Array {
   const { start, length, weights, stride } = axisWeights(height, outputs);
   const line = width * 3;
   const out = new Uint8Array(outputs * line);
   const sums = new Int32Array(line);
   for (let i = 0; i < outputs; i++) {
     sums.fill(half);
-    for (let j = 0; j < length[i]!; j++) {
-      const w = weights[i * stride + j]!;
-      const from = (start[i]! + j) * line;
-      for (let x = 0; x < line; x++) sums[x] = sums[x]! + Math.imul(source[from + x]!, w);
+    for (let done = 0; done < length[i]!; done += band) {
+      const count = Math.min(band, length[i]! - done);
+      const rows = rowsBetween(start[i]! + done, start[i]! + done + count);
+      for (let j = 0; j < count; j++) {
+        const w = weights[i * stride + done + j]!;
+        const from = j * line;
+        for (let x = 0; x < line; x++) sums[x] = sums[x]! + Math.imul(rows[from + x]!, w);
+      }
     }
     const to = i * line;
     for (let x = 0; x < line; x++) out[to + x] = clip8(sums[x]! >> precision);
@@ -89,7 +101,11 @@ function resizeColumns(source: Uint8Array, width: number, height: number, output
  * (antialiased when reducing; horizontal pass first, rounded to 8 bits; an axis that keeps its size is not touched).
  */
 export function resizeBilinear(pixels: Pixels, width: number, height: number): Pixels {
-  const rows = pixels.width === width ? pixels.data : resizeRows(pixels.data, pixels.width, pixels.height, width);
-  const data = pixels.height === height ? rows : resizeColumns(rows, width, pixels.height, height);
-  return { width, height, data: data === pixels.data ? data.slice() : data };
+  const part = (data: Uint8Array, line: number): RowsBetween => (from, to) => data.subarray(from * line, to * line);
+  const stored = part(pixels.data, pixels.width * 3);
+  const resized: RowsBetween = pixels.width === width ? stored : (from, to) => resizeRows(stored(from, to), pixels.width, to - from, width);
+  if (pixels.height === height) return { width, height, data: pixels.width === width ? pixels.data.slice() : resized(0, height) };
+  // Made once where that is not much, else again for each output row that looks at them: two.
+  const rows = pixels.height * width * 3 > keptRows ? resized : part(resized(0, pixels.height), width * 3);
+  return { width, height, data: resizeColumns(rows, width, pixels.height, height) };
 }

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { crc32, deflateSync } from "node:zlib";
 import fc from "fast-check";
 import sharp from "sharp";
 import { decodeImage } from "../../src/image/decode.js";
 import { ImageError } from "../../src/image/image-error.js";
+import { withoutPackedText } from "../../src/image/png-text.js";
+import { smallHeic as heic } from "./small-heic.js";
 
 const samples = async (bytes: Uint8Array): Promise<number[]> => Array.from((await decodeImage({ bytes, name: "photo" })).data);
 
@@ -92,16 +95,6 @@ test("damaged and unsupported BMPs are errors", async () => {
   await assert.rejects(samples(bmp({ ...whole, width: 60_000, height: 60_000 })), { code: "image-too-large" });
 });
 
-/** 64 x 48: green and red above yellow and blue, written by libheif's heif-enc with -q 60 (tiles of 64 x 64, cropped). */
-const heic = Buffer.from(
-  "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAa1tZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAAAA5waXRtAAAAAAACAAAAEGlkYXQAAAAAAEAAMAAAADhpbG9jAQ" +
-    "AAAERAAAIAAQAAAAAAAAHRAAEAAAAAAAAAtgACAAEAAAAAAAAAAQAAAAAAAAAIAAAAOGlpbmYAAAAAAAIAAAAVaW5mZQIAAAEAAQAAaHZjMQAAAAAVaW5mZQIAAAAAAgAAZ3JpZAAAAADYaXBycAAA" +
-    "ALZpcGNvAAAAdmh2Y0MBA3AAAAAAAAAAAAAe8AD8/fj4AAAPAyAAAQAYQAEMAf//A3AAAAMAkAAAAwAAAwAeugJAIQABACpCAQEDcAAAAwCQAAADAAADAB6gIIEFlurkprm4EBAwIAAAAwAgAAADAC" +
-    "EiAAEABkQBwXPAiQAAABRpc3BlAAAAAAAAAEAAAABAAAAAFGlzcGUAAAAAAAAAQAAAADAAAAAQcGl4aQAAAAADCAgIAAAAGmlwbWEAAAAAAAAAAgABAoECAAICA4QAAAAaaXJlZgAAAAAAAAAOZGlt" +
-    "ZwACAAEAAQAAAL5tZGF0AAAAsigBrwngIzUt/9tv//q7f/1XmR07u/UoVu6j6/i3W/Yhtffo70//QogN3k79tHmqgSRqn/SqdM9ePpti/zQQJsfa9EyEECGtyhn9OGWjaxpOuDpWd0oL4l+/6mr6Mx" +
-    "jAxIJFKno2n32TtKzvgT6/7koDRqGDyXCkq3fOsMtqRHXXCgePyVUxQiuGM4ggh6UWkgwJuforejm54rB7C4aolBSRnKL/mqTouPcSOxDEpH22RBk=",
-  "base64",
-);
 const libheif = await import("libheif-js/wasm-bundle.js" as string).then(
   () => true,
   () => false,
@@ -153,6 +146,38 @@ test("16-bit grey is clipped, 16-bit grey with alpha and 16-bit colour lose thei
     assert.deepEqual(await samples(await image.clone().png().toBuffer()), expected, `PNG, ${channels} channels`);
     assert.deepEqual(await samples(await image.clone().tiff({ compression: "none" }).toBuffer()), expected, `TIFF, ${channels} channels`);
   }
+});
+
+test("a GIF whose frame is larger than its screen is judged by the frame", async () => {
+  const bytes = Uint8Array.from("GIF89a\x01\0\x01\0\x80\0\0\x10\x20\x30\xff\xff\xff,\0\0\0\0\x10\x27\x10\x27\0\x02\x02\x44\x01\0;", (c) => c.charCodeAt(0));
+  await assert.rejects(decodeImage({ bytes, name: "photo" }, { maxPixels: 10_000 * 10_000 - 1 }), { code: "image-too-large" });
+});
+
+test("photos with a side over a million pixels are refused before they are decoded", async () => {
+  for (const [width, height] of [[1_000_001, 1], [1, 1_000_001]] as const) await assert.rejects(samples(bmp({ bits: 8, compression: 1, width, height, palette, pixels: [0, 1] })), { code: "image-too-large" });
+});
+
+test("a drawing that is called a photo by its first bytes is not drawn", async () => {
+  const bytes = Buffer.from(`    ftyp<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><!--avif--></svg>`);
+  await assert.rejects(samples(bytes), { code: "image-corrupt" });
+});
+
+test("compressed texts and profiles of a PNG are not unpacked, and its pixels and orientation are as without them", async () => {
+  const stored = Uint8Array.from({ length: 18 }, (_, i) => i * 14);
+  // sharp writes a profile with the orientation.
+  const plain = Buffer.from(withoutPackedText(await sharp(stored, { raw: { width: 3, height: 2, channels: 3 } }).withMetadata({ orientation: 6 }).png().toBuffer()));
+  const chunk = (type: string, data: Uint8Array): Buffer => {
+    const bytes = Buffer.concat([Buffer.alloc(4), Buffer.from(type), data, Buffer.alloc(4)]);
+    bytes.writeUInt32BE(data.length, 0);
+    bytes.writeUInt32BE(crc32(bytes.subarray(4, -4)), bytes.length - 4);
+    return bytes;
+  };
+  const packed = Buffer.concat([Buffer.from("key\0\0"), deflateSync(Buffer.alloc(100_000))]);
+  const more = Buffer.concat([plain.subarray(0, 33), chunk("iCCP", packed), chunk("zTXt", packed), plain.subarray(33)]);
+  assert.deepEqual(withoutPackedText(more), plain);
+  assert.equal(withoutPackedText(plain), plain);
+  assert.equal(withoutPackedText(more.subarray(0, 60)).length, 60);
+  assert.deepEqual(await decodeImage({ bytes: more, name: "photo" }), await decodeImage({ bytes: plain, name: "photo" }));
 });
 
 test("each EXIF orientation is undone", async () => {

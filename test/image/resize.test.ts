@@ -37,3 +37,12 @@ test("a photo of the wanted size is copied", () => {
   assert.deepEqual(copy, photo);
   assert.notEqual(copy.data, photo.data);
 });
+
+test("a photo of hundreds of thousands of rows is resized in parts, to the same bytes", () => {
+  const [width, height, side] = [2, 450_000, 100];
+  const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => (i * 7919) >> 5);
+  const tall = resizeBilinear({ width, height, data }, side, side);
+  // Columns first resized alone, then rows: the two passes one after the other.
+  const wide = resizeBilinear({ width, height, data }, side, height);
+  assert.equal(Buffer.compare(tall.data, resizeBilinear(wide, side, side).data), 0);
+});
