@@ -20,6 +20,8 @@ export type { Hypernyms } from "./vocab/wordnet.js";
 
 export { readModelFolder } from "./bundle/model-folder.js";
 export type { ModelFolder } from "./bundle/model-folder.js";
+export { verifyGraphs } from "./bundle/verify-graphs.js";
+export type { GraphReport, PrecisionReport } from "./bundle/verify-graphs.js";
 export { precisions } from "./bundle/model-config.js";
 export type { ModelConfig, Precision, PreprocessorConfig } from "./bundle/model-config.js";
 export { BundleError } from "./bundle/bundle-error.js";

@@ -15,6 +15,8 @@ export interface SessionOptions {
   readonly keepMemory?: boolean;
   /** How far ONNX Runtime may rewrite the graph. @default "all" */
   readonly optimise?: "all" | "basic" | "none";
+  /** The model is opened once this is fulfilled, and not at all where it is rejected; the runtime is loaded meanwhile. @default at once */
+  readonly after?: Promise<unknown>;
   /** Told once, in a line for people, when the slower WebAssembly runs because the native runtime is not installed. */
   readonly onNotice?: (line: string) => void;
 }

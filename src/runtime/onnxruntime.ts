@@ -38,8 +38,8 @@ function providerOf(device: Device): string {
   return device === "auto" ? "cpu" : device;
 }
 
-/** Opens an ONNX model on the device asked for. Throws a RuntimeError where the runtime does not offer it or the model cannot be used. */
-export async function openOnnxSession({ model, device, threads, keepMemory, optimise }: WorkerStart): Promise<OpenedSession> {
+/** Opens an ONNX model on the device asked for, once that is permitted. Throws a RuntimeError where the runtime does not offer it or the model cannot be used. */
+export async function openOnnxSession({ model, device, threads, keepMemory, optimise }: WorkerStart, permitted: Promise<void> = Promise.resolve()): Promise<OpenedSession> {
   const native = device === "wasm" ? null : await importNative();
   const options: InferenceSession.SessionOptions = {
     graphOptimizationLevel: optimise === "none" ? "disabled" : optimise,
@@ -57,6 +57,7 @@ export async function openOnnxSession({ model, device, threads, keepMemory, opti
     if (!offered.includes(wanted)) {
       throw new RuntimeError("device-unavailable", `device ${device} is not offered by the installed ONNX Runtime; available here: ${[...offered, "wasm"].join(", ")}`);
     }
+    await permitted;
     try {
       const session = await native.InferenceSession.create("file" in model ? model.file : model.bytes, { ...options, executionProviders: [wanted] });
       return { session, Tensor: native.Tensor, device: wanted as Exclude<Device, "auto">, fallback: false };
@@ -73,6 +74,7 @@ export async function openOnnxSession({ model, device, threads, keepMemory, opti
   const runtime = web.InferenceSession === undefined ? web.default! : web;
   runtime.env.wasm.numThreads = threads;
   runtime.env.logLevel = "error";
+  await permitted;
   try {
     const bytes = "file" in model ? await readFile(model.file) : model.bytes;
     const session = await runtime.InferenceSession.create(new Uint8Array(bytes), {

@@ -85,11 +85,11 @@ function serve({ session, Tensor, device }: OpenedSession): void {
 }
 
 try {
-  const opened = await openOnnxSession(workerData as WorkerStart);
+  const permitted = new Promise<void>((resolve) => port.once("message", () => resolve()));
+  const opened = await openOnnxSession(workerData as WorkerStart, permitted);
   const { session, device, fallback } = opened;
-  const inputShapes = Object.fromEntries(session.inputMetadata.flatMap((input) => (input.isTensor ? [[input.name, input.shape]] : [])));
   serve(opened);
-  reply({ kind: "ready", device, fallback, inputNames: session.inputNames, outputNames: session.outputNames, inputShapes });
+  reply({ kind: "ready", device, fallback, inputNames: session.inputNames, outputNames: session.outputNames });
 } catch (error) {
   fail(null, error);
 }

@@ -3,7 +3,7 @@ import { Worker } from "node:worker_threads";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Device, ModelSource, SessionOptions } from "./device.js";
 import { RuntimeError } from "./runtime-error.js";
-import type { Tensors, WorkerReady, WorkerReply, WorkerRequest, WorkerStart } from "./worker-protocol.js";
+import type { Tensors, WorkerPermission, WorkerReady, WorkerReply, WorkerRequest, WorkerStart } from "./worker-protocol.js";
 
 export interface RunOptions {
   readonly signal?: AbortSignal;
@@ -24,8 +24,6 @@ export interface RuntimeSession extends AsyncDisposable {
   readonly device: Exclude<Device, "auto">;
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
-  /** Sizes of each input's axes, names for those known at run time only. */
-  readonly inputShapes: Readonly<Record<string, readonly (number | string)[]>>;
   /**
    * Computes outputs from inputs by name. Throws a RuntimeError when ONNX
    * Runtime fails, and the signal's reason when aborted: the run goes on in the worker and its result is dropped.
@@ -47,7 +45,7 @@ type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
 
 let noticed = false;
 
-/** Opens an ONNX model. Throws a RuntimeError when the device is not available or the model cannot be used. */
+/** Opens an ONNX model. Throws a RuntimeError when the device is not available or the model cannot be used, and what `after` is rejected with. */
 export async function openSession(model: ModelSource, options: SessionOptions = {}): Promise<RuntimeSession> {
   const start: WorkerStart = { model, device: options.device ?? "auto", threads: options.threads ?? availableParallelism(), keepMemory: options.keepMemory ?? true, optimise: options.optimise ?? "all" };
   const worker = new Worker(new URL("./session-worker.js", import.meta.url), { workerData: start });
@@ -77,6 +75,14 @@ export async function openSession(model: ModelSource, options: SessionOptions = 
         } else settle(message.id)?.reject(error);
       }
     });
+    const permit = (): void => worker.postMessage({ kind: "open" } satisfies WorkerPermission);
+    if (options.after === undefined) permit();
+    else {
+      options.after.then(permit, (error: unknown) => {
+        reject(error);
+        void worker.terminate();
+      });
+    }
     worker.on("error", (cause) => {
       const error = new RuntimeError("run-failed", `the session's thread failed: ${cause.message}`, { cause });
       reject(error);
@@ -127,7 +133,6 @@ export async function openSession(model: ModelSource, options: SessionOptions = 
     device: ready.device,
     inputNames: ready.inputNames,
     outputNames: ready.outputNames,
-    inputShapes: ready.inputShapes,
     run: async (feeds, { signal, fetches } = {}) => ({ ...(await send({ kind: "run", feeds, fetches: fetches ?? null }, signal)) }),
     loop: async (state, feedback) => {
       const key = ++lastKey;

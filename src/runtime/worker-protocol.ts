@@ -11,6 +11,11 @@ export interface WorkerStart {
   readonly optimise: "all" | "basic" | "none";
 }
 
+/** The first message to a session's worker: the model may be opened. */
+export interface WorkerPermission {
+  readonly kind: "open";
+}
+
 /** The session is open. */
 export interface WorkerReady {
   readonly kind: "ready";
@@ -18,8 +23,6 @@ export interface WorkerReady {
   readonly fallback: boolean;
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
-  /** Sizes of each input's axes, names for those known at run time only. */
-  readonly inputShapes: Readonly<Record<string, readonly (number | string)[]>>;
 }
 
 export type Tensors = Readonly<Record<string, Tensor>>;

@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { BundleError } from "../bundle/bundle-error.js";
 import { choosePrecision, graphFiles, readModelFolder, type GraphFiles, type ModelFolder } from "../bundle/model-folder.js";
 import type { Precision } from "../bundle/model-config.js";
+import { verifyGraphs } from "../bundle/verify-graphs.js";
 import { RamplusError } from "../error.js";
 import { normalise } from "../image/normalise.js";
 import { resizeBilinear } from "../image/resize.js";
@@ -11,7 +12,6 @@ import { openSession, type RuntimeSession } from "../runtime/session.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Tag } from "../vocab/tag.js";
 import { atMost } from "./at-most.js";
-import { checkGraphs } from "./check-graphs.js";
 import { findModel } from "./find-model.js";
 import type { ImageInput, LoadOptions } from "./image-input.js";
 import { checkSelectOptions, probability, selectTags, type SelectOptions, type TagScore } from "./select-tags.js";
@@ -95,13 +95,13 @@ export class Tagger implements AsyncDisposable {
     const precision = choosePrecision(folder, dtype);
     const files = graphFiles(folder.folder, precision);
     const large = await isLarge(files);
-    const session = { ...sessionOptions, keepMemory: !large };
+    // ONNX Runtime follows what a graph refers to: it opens what was checked.
+    const session = { ...sessionOptions, keepMemory: !large, after: verifyGraphs(folder, precision) };
     const opening = [openSession({ file: files.vision }, session), openSession({ file: files.tagging }, session)] as const;
     // The decoders are read while the sessions open.
     importDecoders().catch(() => undefined);
     try {
       const [vision, tagging] = await untilAborted(Promise.all(opening), signal);
-      checkGraphs(folder, files, vision, tagging);
       return new Tagger(folder, precision, vision, tagging, large && isProcessor(vision.device) ? 1 : 4);
     } catch (error) {
       // A session that is still being opened is closed once it is; the caller need not wait for that.

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -162,6 +162,20 @@ test("an unusable model is exit 3, without a stack trace", async () => {
   assert.ok(!/\n\s+at /.test(missing.err));
 });
 
+test("a folder whose graph refers to a file elsewhere is refused by info and by tag, exit 3", async () => {
+  const hostile = join(folder, "hostile");
+  await writeSmallModel(hostile);
+  const file = join(hostile, "onnx", "vision_model.onnx");
+  // The same length, so that the protobuf stays whole.
+  writeFileSync(file, Buffer.from(readFileSync(file).toString("latin1").replaceAll("vision_model.onnx.data", "../../../../etc/passwd"), "latin1"));
+  for (const args of [["info", hostile], ["tag", photo, "--model", hostile]]) {
+    const { code, out, err } = await run(args);
+    assert.deepEqual([code, out], [3, ""], err);
+    assert.match(err, /only files of the folder onnx\/ itself may be named \(bad-graph\)/);
+    assert.equal(err.trim().split("\n").length, 1, err);
+  }
+});
+
 test("a reader that goes away ends the command quietly", async () => {
   const { code, err } = await run(["tag", ...Array.from({ length: 40 }, () => photo), "--model", model, "--format", "jsonl", "--all"], { stopAfter: 10 });
   assert.equal(err, "");
@@ -176,7 +190,12 @@ test("an interruption is exit 130", async () => {
 test("info describes a model, help and version go to standard output", async () => {
   const info = await run(["info", model]);
   assert.equal(info.code, 0);
-  assert.match(info.out, /RAM\+\+, made by ramplus tests/);
+  assert.match(info.out, /RAM\+\+, made by ramplus tests, format version 1/);
+  assert.match(info.out, /fp32 {6}2\.\d M parameters, \d+\.\d MB on disk, the default/);
+  assert.match(info.out, /vision .*pixel_values \[batch, 3, 32, 32\] to image_embeds \[batch, 2, 16\]/);
+  const report = JSON.parse((await run(["info", model, "--json"])).out);
+  assert.deepEqual([report.tags, report.tagsOff, report.precisions[0].dtype], [6, 1, "fp32"]);
+  assert.equal(report.precisions[0].parameters, report.precisions[0].vision.parameters + report.precisions[0].tagging.parameters);
   for (const args of [["--help"], ["tag", "--help"], ["train", "-h"], ["--version"]]) {
     const { code, out, err } = await run(args);
     assert.deepEqual([code, err], [0, ""]);
