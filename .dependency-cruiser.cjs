@@ -11,6 +11,7 @@ const allowed = {
   bundle: ["vocab", "onnx", "graph", "tensor"],
   tagger: ["bundle", "runtime", "image", "vocab", "tensor"],
   convert: ["model", "checkpoint", "bundle", "runtime", "tagger", "onnx", "graph", "vocab", "tensor"],
+  doctor: ["tagger", "bundle", "runtime", "onnx", "graph", "image", "tensor"],
   data: ["image", "vocab", "tensor"],
   eval: ["tagger", "data", "vocab", "bundle", "tensor"],
   train: ["eval", "data", "convert", "tagger", "model", "checkpoint", "bundle", "runtime", "onnx", "graph", "image", "vocab", "tensor"],

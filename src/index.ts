@@ -30,7 +30,7 @@ export { devices } from "./runtime/device.js";
 export type { Device } from "./runtime/device.js";
 export { RuntimeError } from "./runtime/runtime-error.js";
 
-export { convertCheckpoint, finishModel, train } from "./on-demand.js";
+export { convertCheckpoint, diagnose, finishModel, train } from "./on-demand.js";
 export type { ConvertOptions, ConvertResult } from "./convert/convert-checkpoint.js";
 export { ConvertError } from "./convert/convert-error.js";
 export { CheckpointError } from "./checkpoint/checkpoint-error.js";
@@ -38,6 +38,11 @@ export { CheckpointError } from "./checkpoint/checkpoint-error.js";
 export { DataError } from "./data/data-error.js";
 export { evaluateSet } from "./eval/evaluate-set.js";
 export type { EvaluateOptions, SetReport, TagReport } from "./eval/evaluate-set.js";
+
+export type { DiagnoseOptions } from "./doctor/diagnose.js";
+export type { Advice, AdviceCode, CacheReport, Checked, CpuFeature, CpuReport, DeviceReport, Diagnosis, MemoryReport, ModelReport, NodeReport, Placement, TimedRun } from "./doctor/diagnosis.js";
+export type { DecoderReport } from "./image/inspect-decoders.js";
+export type { NativeRuntimeReport, RuntimeReport } from "./runtime/inspect-runtime.js";
 
 export type { TrainOptions, TrainProgress, TrainResult } from "./train/train.js";
 export { TrainError } from "./train/train-error.js";

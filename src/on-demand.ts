@@ -6,5 +6,8 @@ export const convertCheckpoint: typeof import("./convert/convert-checkpoint.js")
 /** As `train` of `train/train.ts`. */
 export const train: typeof import("./train/train.js").train = async (...given) => (await import("./train/train.js")).train(...given);
 
+/** As `diagnose` of `doctor/diagnose.ts`. */
+export const diagnose: typeof import("./doctor/diagnose.js").diagnose = async (...given) => (await import("./doctor/diagnose.js")).diagnose(...given);
+
 /** As `finishModel` of `train/finish-model.ts`. */
 export const finishModel: typeof import("./train/finish-model.js").finishModel = async (...given) => (await import("./train/finish-model.js")).finishModel(...given);

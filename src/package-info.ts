@@ -14,7 +14,16 @@ export function packageRoot(): string {
   }
 }
 
+function packageJson(): { readonly version: string; readonly engines: { readonly node: string } } {
+  return JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8"));
+}
+
 /** The version of this package. */
 export function packageVersion(): string {
-  return String(JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")).version);
+  return String(packageJson().version);
+}
+
+/** The versions of Node that this package needs, as its package.json has them: ">=20.9". */
+export function packageNodeVersion(): string {
+  return packageJson().engines.node;
 }

@@ -1,6 +1,7 @@
 import { BundleError, packageVersion, RamplusError, RuntimeError } from "../index.js";
 import { didYouMean } from "./arguments.js";
 import { convertCommand, convertHelp } from "./convert.js";
+import { doctorCommand, doctorHelp } from "./doctor.js";
 import { evalCommand, evalHelp } from "./eval.js";
 import { infoCommand, infoHelp } from "./info.js";
 import { printable, UsageError, write, type CliIo } from "./io.js";
@@ -18,6 +19,7 @@ const commands: Readonly<Record<string, Command>> = {
   train: { run: trainCommand, help: trainHelp },
   eval: { run: evalCommand, help: evalHelp },
   info: { run: infoCommand, help: infoHelp },
+  doctor: { run: doctorCommand, help: doctorHelp },
 };
 
 const help = `ramplus: tags for photos, by RAM++
@@ -27,6 +29,7 @@ const help = `ramplus: tags for photos, by RAM++
   ramplus train CONFIG                      train a model
   ramplus eval MODEL SET --split NAME       measure a model on a labelled set
   ramplus info [MODEL]                      check and describe a model folder
+  ramplus doctor                            what works here, and what to change
 
 ramplus COMMAND --help lists a command's options; ramplus --version prints the version.
 `;

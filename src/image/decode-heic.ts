@@ -35,6 +35,11 @@ async function loadLibheif(): Promise<Libheif | null> {
   }
 }
 
+/** HEIC photos can be decoded: libheif-js is installed. */
+export async function heicDecoderInstalled(): Promise<boolean> {
+  return (await loadLibheif()) !== null;
+}
+
 function decodePrimary(libheif: Libheif, context: object, bytes: Uint8Array, check: (width: number, height: number) => void): Pixels {
   const read = libheif.heif_context_read_from_memory(context, bytes);
   if (read.code !== libheif.heif_error_code.heif_error_Ok) throw new Error(read.message);

@@ -12,7 +12,7 @@ interface Runtime {
   readonly env: Env;
 }
 
-interface NativeRuntime extends Runtime {
+export interface NativeRuntime extends Runtime {
   listSupportedBackends?(): readonly { readonly name: string; readonly bundled: boolean }[];
 }
 
@@ -24,10 +24,15 @@ export interface OpenedSession {
   readonly fallback: boolean;
 }
 
+/** The native runtime. Throws what Node says where it is not installed or its library does not load. */
+export async function loadNative(): Promise<NativeRuntime> {
+  const module = (await import("onnxruntime-node")) as unknown as NativeRuntime & { default?: NativeRuntime };
+  return module.InferenceSession === undefined ? module.default! : module;
+}
+
 async function importNative(): Promise<NativeRuntime | null> {
   try {
-    const module = (await import("onnxruntime-node")) as unknown as NativeRuntime & { default?: NativeRuntime };
-    return module.InferenceSession === undefined ? module.default! : module;
+    return await loadNative();
   } catch {
     // Not installed, or its library does not load on this system: WebAssembly takes over.
     return null;
@@ -39,7 +44,7 @@ function providerOf(device: Device): string {
 }
 
 /** Opens an ONNX model on the device asked for, once that is permitted. Throws a RuntimeError where the runtime does not offer it or the model cannot be used. */
-export async function openOnnxSession({ model, device, threads, keepMemory, optimise }: WorkerStart, permitted: Promise<void> = Promise.resolve()): Promise<OpenedSession> {
+export async function openOnnxSession({ model, device, threads, keepMemory, optimise, profile }: WorkerStart, permitted: Promise<void> = Promise.resolve()): Promise<OpenedSession> {
   const native = device === "wasm" ? null : await importNative();
   const options: InferenceSession.SessionOptions = {
     graphOptimizationLevel: optimise === "none" ? "disabled" : optimise,
@@ -49,6 +54,7 @@ export async function openOnnxSession({ model, device, threads, keepMemory, opti
     enableMemPattern: keepMemory,
     // Processors with AVX2 but without VNNI add pairs of 8-bit products in 16 bits, which overflow: this has them use another way.
     extra: { session: { x64quantprecision: "1" } },
+    ...(profile !== undefined && { enableProfiling: true, profileFilePrefix: profile }),
   };
   const name = "file" in model ? model.file : "the model";
   if (native !== null) {

@@ -9,6 +9,8 @@ export interface WorkerStart {
   readonly threads: number;
   readonly keepMemory: boolean;
   readonly optimise: "all" | "basic" | "none";
+  /** Where the native runtime writes what each operator took and where it ran: the beginning of the file's path. */
+  readonly profile?: string;
 }
 
 /** The first message to a session's worker: the model may be opened. */
