@@ -30,8 +30,12 @@ export { devices } from "./runtime/device.js";
 export type { Device } from "./runtime/device.js";
 export { RuntimeError } from "./runtime/runtime-error.js";
 
-export { convertCheckpoint, diagnose, finishModel, train } from "./on-demand.js";
+export { convertCheckpoint, diagnose, finishModel, train, verifyModel } from "./on-demand.js";
 export type { ConvertOptions, ConvertResult } from "./convert/convert-checkpoint.js";
+export type { DifferingTag, LogitComparison } from "./convert/compare-logits.js";
+export { referenceKinds } from "./convert/reference-kind.js";
+export type { ReferenceKind } from "./convert/reference-kind.js";
+export type { FailedPhoto, VerifyMeasure, VerifyOptions, VerifyPhoto, VerifyReport } from "./convert/verify-model.js";
 export { ConvertError } from "./convert/convert-error.js";
 export { CheckpointError } from "./checkpoint/checkpoint-error.js";
 

@@ -9,5 +9,8 @@ export const train: typeof import("./train/train.js").train = async (...given) =
 /** As `diagnose` of `doctor/diagnose.ts`. */
 export const diagnose: typeof import("./doctor/diagnose.js").diagnose = async (...given) => (await import("./doctor/diagnose.js")).diagnose(...given);
 
+/** As `verifyModel` of `convert/verify-model.ts`. */
+export const verifyModel: typeof import("./convert/verify-model.js").verifyModel = async (...given) => (await import("./convert/verify-model.js")).verifyModel(...given);
+
 /** As `finishModel` of `train/finish-model.ts`. */
 export const finishModel: typeof import("./train/finish-model.js").finishModel = async (...given) => (await import("./train/finish-model.js")).finishModel(...given);

@@ -10,6 +10,7 @@ export type CheckpointFault =
   | { readonly code: "truncated"; readonly needed: number; readonly available: number }
   | { readonly code: "too-large"; readonly what: string; readonly actual: number; readonly limit: number }
   | { readonly code: "bad-header"; readonly problem: string }
+  | { readonly code: "bad-npy"; readonly problem: string }
   | { readonly code: "bad-archive"; readonly problem: string }
   | { readonly code: "compressed-entry"; readonly entry: string }
   | { readonly code: "bad-pickle"; readonly offset: number; readonly problem: string }
@@ -44,6 +45,8 @@ export function describeFault(fault: CheckpointFault): string {
       return `${fault.what}: ${fault.actual} is over the limit of ${fault.limit}`;
     case "bad-header":
       return `damaged safetensors header: ${fault.problem}`;
+    case "bad-npy":
+      return `is no NumPy file (.npy) that can be read: ${fault.problem}`;
     case "bad-archive":
       return `damaged zip archive: ${fault.problem}`;
     case "compressed-entry":

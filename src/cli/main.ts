@@ -7,6 +7,7 @@ import { infoCommand, infoHelp } from "./info.js";
 import { printable, UsageError, write, type CliIo } from "./io.js";
 import { tagCommand, tagHelp } from "./tag.js";
 import { trainCommand, trainHelp } from "./train.js";
+import { verifyCommand, verifyHelp } from "./verify.js";
 
 interface Command {
   readonly run: (args: readonly string[], io: CliIo) => Promise<number>;
@@ -19,6 +20,7 @@ const commands: Readonly<Record<string, Command>> = {
   train: { run: trainCommand, help: trainHelp },
   eval: { run: evalCommand, help: evalHelp },
   info: { run: infoCommand, help: infoHelp },
+  verify: { run: verifyCommand, help: verifyHelp },
   doctor: { run: doctorCommand, help: doctorHelp },
 };
 
@@ -29,6 +31,7 @@ const help = `ramplus: tags for photos, by RAM++
   ramplus train CONFIG                      train a model
   ramplus eval MODEL SET --split NAME       measure a model on a labelled set
   ramplus info [MODEL]                      check and describe a model folder
+  ramplus verify MODEL --against FILE       compare with a run of the original
   ramplus doctor                            what works here, and what to change
 
 ramplus COMMAND --help lists a command's options; ramplus --version prints the version.

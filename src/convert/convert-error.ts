@@ -4,7 +4,7 @@ import { RamplusError } from "../error.js";
 export class ConvertError extends RamplusError {
   override readonly name = "ConvertError";
   constructor(
-    readonly code: "unknown-architecture" | "tags-needed" | "tags-mismatch" | "bad-option" | "exists",
+    readonly code: "unknown-architecture" | "tags-needed" | "tags-mismatch" | "bad-option" | "exists" | "bad-reference",
     message: string,
   ) {
     super(message);

@@ -77,7 +77,7 @@ function onDevice({ devices, placement, node }: Findings, { device }: Wanted): A
 function onUnavailable({ device, problem = "" }: DeviceReport, platform: string): Advice[] {
   if (device === "webgpu" && /libvulkan/.test(problem)) return advice("webgpu-no-vulkan", "WebGPU needs the Vulkan loader, which is not installed: on Debian and Ubuntu, apt install libvulkan1, and the driver of the graphics card (mesa-vulkan-drivers, or the maker's).");
   if (device === "webgpu" && /adapter/i.test(problem)) return advice("webgpu-no-adapter", "WebGPU finds no graphics card (adapter): install its driver with Vulkan support; in a container, hand the card in (docker run --gpus all, or --device /dev/dri).");
-  if (device === "cuda" && platform === "linux x64") return advice("cuda-libraries-missing", `CUDA cannot be used: ${problem}. ONNX Runtime's CUDA libraries, CUDA 12 or 13, cuDNN 9 and NVIDIA's driver must be installed.`);
+  if (device === "cuda" && platform === "linux x64") return advice("cuda-libraries-missing", `CUDA cannot be used: ${problem}. \`ramplus setup cuda\` fetches ONNX Runtime's CUDA libraries; NVIDIA's driver, CUDA and cuDNN must be installed.`);
   return advice("device-unavailable", `Device ${device} cannot be used: ${problem}`);
 }
 

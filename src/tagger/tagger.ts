@@ -9,6 +9,7 @@ import { normalise } from "../image/normalise.js";
 import { resizeBilinear } from "../image/resize.js";
 import type { Device, SessionOptions } from "../runtime/device.js";
 import { openSession, type RuntimeSession } from "../runtime/session.js";
+import { formatShape, sameShape } from "../tensor/shape.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Tag } from "../vocab/tag.js";
 import { atMost } from "./at-most.js";
@@ -28,6 +29,8 @@ export interface TaggerOptions extends Pick<SessionOptions, "device" | "threads"
 export interface TagOptions extends SelectOptions, LoadOptions {
   /** Give the scores of all tags too, in id order. @default false */
   readonly scores?: boolean;
+  /** Give the logits of all tags too, in id order: what the scores are made of. @default false */
+  readonly logits?: boolean;
 }
 
 export interface TagStreamOptions extends TagOptions {
@@ -47,6 +50,8 @@ export interface TagResult {
   readonly tags: readonly TagScore[];
   /** Scores of all tags by id, where asked for. */
   readonly scores?: Float32Array;
+  /** Logits of all tags by id, where asked for. */
+  readonly logits?: Float32Array;
   readonly ms: TagTimes;
 }
 
@@ -176,27 +181,45 @@ export class Tagger implements AsyncDisposable {
   private async infer<I extends ImageInput>(batch: readonly Made<I, Prepared>[], options: TagOptions): Promise<TagOutcome<I>[]> {
     const ready = batch.flatMap(({ output }) => ("error" in output ? [] : [output]));
     const began = performance.now();
-    const logits = ready.length === 0 ? null : await this.run(ready.map((item) => item.values), options.signal);
+    const logits = ready.length === 0 ? null : await this.runGraphs(this.joined(ready.map((item) => item.values)), options.signal);
     const inference = (performance.now() - began) / ready.length;
     let row = 0;
     return batch.map(({ item: image, output }): TagOutcome<I> => {
       if ("error" in output) return { image, error: output.error };
       const count = this.tags.length;
-      const scores = (logits!.data as Float32Array).slice(row * count, ++row * count).map(probability);
+      const own = (logits!.data as Float32Array).slice(row * count, ++row * count);
+      const scores = own.map(probability);
       const { decode, preprocess } = output;
-      return { image, result: { tags: selectTags(this.tags, scores, options), ...(options.scores && { scores }), ms: { decode, preprocess, inference } } };
+      return { image, result: { tags: selectTags(this.tags, scores, options), ...(options.scores && { scores }), ...(options.logits && { logits: own }), ms: { decode, preprocess, inference } } };
     });
   }
 
-  private async run(images: readonly Float32Array[], signal?: AbortSignal): Promise<Tensor> {
+  /**
+   * Logits [N, tags] of photos that were preprocessed elsewhere: float32 [N, 3, S, S], resized, scaled and normalised. Throws a
+   * TaggerError for another shape, a RuntimeError when ONNX Runtime fails, the signal's reason when aborted.
+   */
+  async logits(pixelValues: Tensor<"float32">, options: { readonly signal?: AbortSignal } = {}): Promise<Tensor<"float32">> {
+    this.check(options);
+    const { size } = this.model.preprocessor;
+    const expected = [pixelValues.shape[0] ?? 0, 3, size, size];
+    if (!sameShape(pixelValues.shape, expected) || expected[0] === 0) throw new TaggerError("bad-option", `pixel values ${formatShape(pixelValues.shape)}: expected ${formatShape(["N", 3, size, size])}`);
+    return this.runGraphs(pixelValues, options.signal);
+  }
+
+  private joined(images: readonly Float32Array[]): Tensor<"float32"> {
     const { size } = this.model.preprocessor;
     const data = new Float32Array(images.length * 3 * size * size);
     images.forEach((values, i) => data.set(values, i * values.length));
+    return { dtype: "float32", shape: [images.length, 3, size, size], data };
+  }
+
+  private async runGraphs(pixelValues: Tensor<"float32">, signal?: AbortSignal): Promise<Tensor<"float32">> {
     const runOptions = signal === undefined ? {} : { signal };
-    const { image_embeds } = await this.vision.run({ pixel_values: { dtype: "float32", shape: [images.length, 3, size, size], data } }, runOptions);
+    const { image_embeds } = await this.vision.run({ pixel_values: pixelValues }, runOptions);
     const { logits } = await this.tagging.run({ image_embeds: image_embeds! }, runOptions);
     if (logits!.shape[1] !== this.tags.length) throw new BundleError("bad-graph", this.model.folder, `its graph gives ${logits!.shape[1]} tags, its tags.json names ${this.tags.length}: the files do not belong together`);
-    return logits!;
+    // The graphs were checked on loading: they give float32.
+    return logits as Tensor<"float32">;
   }
 
   /** Frees the model's memory and threads; may be called again. */
