@@ -30,7 +30,7 @@ export interface PrecisionReport {
 }
 
 /** Weights lie beside the graph; a graph's own file larger than this is none that this package wrote. */
-const largestGraph = 256 * 1024 * 1024;
+const largestGraph = 64 * 1024 * 1024;
 
 /** ONNX's numbers of float32 and of the whole numbers that serve as sizes and positions. */
 const float32 = 1;
@@ -89,9 +89,11 @@ async function verifyReferences(file: string, root: string, { tensors }: OnnxOut
   for (const { name, outside } of tensors) {
     if (outside === null) continue;
     const { location, offset, length } = outside;
-    // A plain name, so that it can only mean a file beside the graph, on every system.
-    if (location === "" || /[/\\:*?"<>|\u0000-\u001f]/.test(location) || /^\.+$/.test(location)) throw new BundleError("bad-graph", file, `initializer ${name}: its data are said to lie in ${JSON.stringify(location)}; only files of the folder onnx/ itself may be named`);
-    byLocation.set(location, [...(byLocation.get(location) ?? []), { name, begin: offset, end: offset + length }]);
+    // A plain name, as this package gives, so that it can only mean a file beside the graph, on every system.
+    if (!/^\w[\w.-]*$/.test(location)) throw new BundleError("bad-graph", file, `initializer ${name}: its data are said to lie in ${JSON.stringify(location)}; only files of the folder onnx/ itself may be named`);
+    const ranges = byLocation.get(location) ?? [];
+    ranges.push({ name, begin: offset, end: offset + length });
+    byLocation.set(location, ranges);
   }
   let total = 0;
   for (const [location, ranges] of byLocation) {

@@ -44,6 +44,8 @@ export const modelFaults: ReadonlySet<string> = new Set(["model-not-found", "bad
 
 function onRun({ run }: Findings, { device }: Wanted): Advice[] {
   if ("found" in run) return [];
+  // Advice on memory follows.
+  if (run.code === "little-memory") return [];
   // The device's own advice follows.
   if (run.code === "device-unavailable") return advice("device-unavailable", `Photos cannot be tagged with --device ${device ?? "auto"}. Leave --device out to tag on the processor.`);
   if (run.code !== undefined && modelFaults.has(run.code)) return advice("model-unusable", `The model cannot be used: ${run.problem}`);

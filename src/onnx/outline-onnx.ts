@@ -47,7 +47,12 @@ const tensorTypeForm = messageForm("the type of an input or output", { 1: varint
 const shapeForm = messageForm("the shape of an input or output", {}, { 1: bytes });
 const dimensionForm = messageForm("the shape of an input or output", { 1: varint, 2: bytes, 3: bytes });
 
-const utf8 = new TextDecoder();
+/** As it is: a mark at its beginning belongs to a text. */
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** More than any graph of this package has, so that a hostile file takes little memory. */
+const mostTensors = 100_000;
+const longestText = 4096;
 
 class Outline {
   readonly inputs: OutlinedValue[] = [];
@@ -67,6 +72,7 @@ class Outline {
   }
 
   #text(begin: number, end: number): string {
+    if (end - begin > longestText) throw new OnnxError("not-onnx", `not an ONNX file of this package: it has a name of ${end - begin} bytes`);
     return utf8.decode(this.#file.bytes.subarray(begin, end));
   }
 
@@ -116,6 +122,7 @@ class Outline {
     if (outside !== null && (location !== 1 || inside >= 0)) throw new OnnxError("external-data", `initializer ${name}: its data are said to lie inside and outside of the file`);
     const [needed, given] = [Math.ceil((elements * bits) / 8), outside?.length ?? Math.max(inside, 0)];
     if (given !== needed) throw new OnnxError("wrong-weight", `initializer ${name}: shape [${shape.join(", ")}] needs ${needed} bytes, ${given} are given`);
+    if (this.tensors.length >= mostTensors) throw new OnnxError("not-onnx", `not an ONNX file of this package: it has more than ${mostTensors} initializers`);
     this.tensors.push({ name, elementType, shape, elements, outside });
   }
 

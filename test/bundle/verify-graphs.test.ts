@@ -42,7 +42,7 @@ test("a written model verifies; its weights are counted and not read", async () 
   await verify(folder.path);
 });
 
-for (const location of ["../../etc/passwd", "../secret", "/etc/passwd", "..", ".", "", "inner/w.data", "C:\\secret", "..\\secret", "w.data\0", "\0", "*/_ORT_MEM_ADDR_/*", "file:///etc/passwd"]) {
+for (const location of ["../../etc/passwd", "../secret", "/etc/passwd", "..", ".", "", "inner/w.data", "C:\\secret", "..\\secret", "w.data\0", "\0", "\ufeffvision_model.onnx.data", "\ufffd", "*/_ORT_MEM_ADDR_/*", "file:///etc/passwd"]) {
   for (const where of ["initializer", "attribute"] as const) {
     test(`an ${where} whose data are said to lie in ${JSON.stringify(location)} is refused before ONNX Runtime opens the graph`, async () => {
       await using folder = await temporaryFolder();

@@ -52,6 +52,7 @@ for (const [what, findings, wanted, expected] of [
   ["no HEIC", { decoders: { found: { sharp: "0", libvips: "8", formats: [], heic: false } } }, {}, [["heic-missing", /npm install libheif-js/]]],
   ["a full disk", { cache: { found: { folder: "/cache", free: 1e9 } } }, {}, [["little-disk", /1\.0 GB are free at \/cache/]]],
   ["a model that cannot be used", { run: { problem: "x.onnx: broken", code: "bad-graph" } }, {}, [["model-unusable", /x\.onnx: broken/]]],
+  ["a model that was not tried for want of memory", { ...large("fp32"), run: { problem: "not tried", code: "little-memory" }, memory: { found: { total: 2e9, available: 1e9, limit: null } } }, { device: "webgpu" }, [["little-memory", /fp32 needs about 1\.9 GB/]]],
   ["a run that crashes", { run: { problem: "its process crashed (SIGSEGV)", code: "crashed" } }, {}, [["run-failed", /SIGSEGV/]]],
 ] as readonly (readonly [string, Partial<Findings>, Wanted, readonly (readonly [string, RegExp])[]])[]) {
   test(`${what}: ${expected.map(([code]) => code).join(", ") || "nothing to change"}`, () => {

@@ -73,6 +73,7 @@ for (const [what, tensor, message] of [
   ["a shape of 10^12 without values", create(TensorProtoSchema, { name: "w", dims: [10n ** 12n], dataType: 1 }), /needs 4000000000000 bytes, 0 are given/],
   ["a shape beyond all numbers", create(TensorProtoSchema, { name: "w", dims: [2n ** 40n, 2n ** 40n], dataType: 1 }), /impossible shape/],
   ["a negative shape", create(TensorProtoSchema, { name: "w", dims: [-1n], dataType: 1 }), /impossible shape/],
+  ["a name of a megabyte", create(TensorProtoSchema, { name: "w".repeat(1e6), dims: [0n], dataType: 1 }), /a name of 1000000 bytes/],
   ["text as values", create(TensorProtoSchema, { name: "w", dims: [0n], dataType: 8 }), /element type 8/],
 ] as const) {
   test(`refused: ${what}`, () => {
@@ -100,6 +101,7 @@ for (const [what, bytes, message] of [
   ["sparse weights", field(7, field(15, Buffer.alloc(0))), /its graph has a field 15/],
   ["values in a field of their own", field(7, field(5, field(4, Buffer.alloc(4)))), /an initializer has a field 4/],
   ["no graph", Buffer.alloc(0), /no graph/],
+  ["more initializers than any graph has", (() => { const one = Buffer.from([0x2a, 6, 0x08, 0, 0x10, 1, 0x42, 0]); const all = Buffer.concat(new Array<Buffer>(100_001).fill(one)); return Buffer.concat([Buffer.from([0x3a, (all.length & 0x7f) | 0x80, ((all.length >> 7) & 0x7f) | 0x80, all.length >> 14]), all]); })(), /more than 100000 initializers/],
   ["text", Buffer.from("version https://git-lfs.github.com/spec/v1\n"), /not an ONNX file/],
 ] as const) {
   test(`refused: ${what}`, () => assert.throws(() => outlineOnnx(bytes), (error: unknown) => error instanceof OnnxError && message.test(error.message)));
