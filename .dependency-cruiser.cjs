@@ -9,6 +9,7 @@ const allowed = {
   model: ["graph", "tensor"],
   vocab: ["tensor"],
   bundle: ["vocab", "onnx", "graph", "tensor"],
+  hub: ["bundle", "runtime", "tensor"],
   tagger: ["bundle", "runtime", "image", "vocab", "tensor"],
   convert: ["model", "checkpoint", "bundle", "runtime", "tagger", "onnx", "graph", "vocab", "tensor"],
   doctor: ["tagger", "bundle", "runtime", "onnx", "graph", "image", "tensor"],
@@ -24,7 +25,7 @@ module.exports = {
       name: `${folder}-imports`,
       severity: "error",
       from: { path: `^src/${folder}/` },
-      to: { path: "^src/", pathNot: [`^src/(${[folder, ...allowed[folder]].join("|")})/`, "^src/(error|json|package-info)\\.ts$"] },
+      to: { path: "^src/", pathNot: [`^src/(${[folder, ...allowed[folder]].join("|")})/`, "^src/(error|json|package-info|cache-folder)\\.ts$"] },
     })),
     {
       name: "only-runtime-imports-onnxruntime",
