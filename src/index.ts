@@ -24,13 +24,15 @@ export { verifyGraphs } from "./bundle/verify-graphs.js";
 export type { GraphReport, PrecisionReport } from "./bundle/verify-graphs.js";
 export { precisions } from "./bundle/model-config.js";
 export type { ModelConfig, Precision, PreprocessorConfig } from "./bundle/model-config.js";
+export { modelsFolder } from "./bundle/models-folder.js";
+export { replaceModelFolder } from "./bundle/replace-model-folder.js";
 export { BundleError } from "./bundle/bundle-error.js";
 
 export { devices } from "./runtime/device.js";
 export type { Device } from "./runtime/device.js";
 export { RuntimeError } from "./runtime/runtime-error.js";
 
-export { convertCheckpoint, diagnose, finishModel, train, verifyModel } from "./on-demand.js";
+export { cleanCache, convertCheckpoint, diagnose, finishModel, listCache, listOfficialModels, pullModel, train, verifyModel } from "./on-demand.js";
 export type { ConvertOptions, ConvertResult } from "./convert/convert-checkpoint.js";
 export type { DifferingTag, LogitComparison } from "./convert/compare-logits.js";
 export { referenceKinds } from "./convert/reference-kind.js";
@@ -38,6 +40,18 @@ export type { ReferenceKind } from "./convert/reference-kind.js";
 export type { FailedPhoto, VerifyMeasure, VerifyOptions, VerifyPhoto, VerifyReport } from "./convert/verify-model.js";
 export { ConvertError } from "./convert/convert-error.js";
 export { CheckpointError } from "./checkpoint/checkpoint-error.js";
+
+export { HubError } from "./hub/hub-error.js";
+export type { HubErrorCode } from "./hub/hub-error.js";
+export { officialNames } from "./hub/official-files.js";
+export type { HubRepository, OfficialFile, OfficialFiles, OfficialName } from "./hub/official-files.js";
+export type { HubSettings } from "./hub/hub-settings.js";
+export type { PulledFile, PulledModel, PullOptions } from "./hub/pull-model.js";
+export type { CacheEntry, OfficialModel } from "./hub/list-cache.js";
+export type { TagLists } from "./hub/tag-lists.js";
+export type { Timing } from "./hub/timing.js";
+export type { TransferProgress } from "./hub/transfer-progress.js";
+export { bytesText } from "./hub/bytes-text.js";
 
 export { DataError } from "./data/data-error.js";
 export { evaluateSet } from "./eval/evaluate-set.js";

@@ -14,3 +14,15 @@ export const verifyModel: typeof import("./convert/verify-model.js").verifyModel
 
 /** As `finishModel` of `train/finish-model.ts`. */
 export const finishModel: typeof import("./train/finish-model.js").finishModel = async (...given) => (await import("./train/finish-model.js")).finishModel(...given);
+
+/** As `pullModel` of `hub/pull-model.ts`. */
+export const pullModel: typeof import("./hub/pull-model.js").pullModel = async (...given) => (await import("./hub/pull-model.js")).pullModel(...given);
+
+/** As `listCache` of `hub/list-cache.ts`. */
+export const listCache: typeof import("./hub/list-cache.js").listCache = async (...given) => (await import("./hub/list-cache.js")).listCache(...given);
+
+/** As `cleanCache` of `hub/list-cache.ts`. */
+export const cleanCache: typeof import("./hub/list-cache.js").cleanCache = async (...given) => (await import("./hub/list-cache.js")).cleanCache(...given);
+
+/** As `listOfficialModels` of `hub/list-cache.ts`. */
+export const listOfficialModels: typeof import("./hub/list-cache.js").listOfficialModels = async (...given) => (await import("./hub/list-cache.js")).listOfficialModels(...given);

@@ -1,10 +1,12 @@
 import { BundleError, packageVersion, RamplusError, RuntimeError } from "../index.js";
 import { didYouMean } from "./arguments.js";
+import { cacheCommand, cacheHelp } from "./cache.js";
 import { convertCommand, convertHelp } from "./convert.js";
 import { doctorCommand, doctorHelp } from "./doctor.js";
 import { evalCommand, evalHelp } from "./eval.js";
 import { infoCommand, infoHelp } from "./info.js";
 import { printable, UsageError, write, type CliIo } from "./io.js";
+import { pullCommand, pullHelp } from "./pull.js";
 import { tagCommand, tagHelp } from "./tag.js";
 import { trainCommand, trainHelp } from "./train.js";
 import { verifyCommand, verifyHelp } from "./verify.js";
@@ -16,23 +18,27 @@ interface Command {
 
 const commands: Readonly<Record<string, Command>> = {
   tag: { run: tagCommand, help: tagHelp },
+  pull: { run: pullCommand, help: pullHelp },
   convert: { run: convertCommand, help: convertHelp },
   train: { run: trainCommand, help: trainHelp },
   eval: { run: evalCommand, help: evalHelp },
   info: { run: infoCommand, help: infoHelp },
   verify: { run: verifyCommand, help: verifyHelp },
   doctor: { run: doctorCommand, help: doctorHelp },
+  cache: { run: cacheCommand, help: cacheHelp },
 };
 
 const help = `ramplus: tags for photos, by RAM++
 
   ramplus tag PATH...                       tag photos, folders, globs, or - for standard input
+  ramplus pull NAME                         download and convert an official model
   ramplus convert CHECKPOINT --out DIR      make a model folder from an official checkpoint
   ramplus train CONFIG                      train a model
   ramplus eval MODEL SET --split NAME       measure a model on a labelled set
   ramplus info [MODEL]                      check and describe a model folder
   ramplus verify MODEL --against FILE       compare with a run of the original
   ramplus doctor                            what works here, and what to change
+  ramplus cache [clean]                     show and free what was downloaded
 
 ramplus COMMAND --help lists a command's options; ramplus --version prints the version.
 `;

@@ -2,6 +2,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { finishModel, train, type TrainProgress } from "../index.js";
 import { countOf, deviceOf, given, parseCommand, textOf } from "./arguments.js";
 import { printable, UsageError, write, type CliIo } from "./io.js";
+import { durationText } from "./quantities.js";
 
 export const trainHelp = `ramplus train CONFIG [options]
 
@@ -20,17 +21,11 @@ const options = {
   threads: { type: "string" },
 } as const;
 
-function duration(seconds: number): string {
-  if (!Number.isFinite(seconds)) return "?";
-  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60), Math.floor(seconds % 60)];
-  return h > 0 ? `${h}h${String(m).padStart(2, "0")}m` : `${m}m${String(s).padStart(2, "0")}s`;
-}
-
 /** One line of progress. */
 function progressLine({ phase, step, steps, losses, imagesPerSecond, secondsLeft, validation }: TrainProgress): string {
   const terms = Object.entries(losses).map(([name, value]) => `${name} ${value.toPrecision(4)}`);
   const checked = validation === undefined ? [] : [`validation mAP ${validation.toFixed(4)}`];
-  return [`${phase} ${step}/${steps}`, ...terms, `${imagesPerSecond.toFixed(1)} images/s`, `${duration(secondsLeft)} left`, ...checked].join("  ");
+  return [`${phase} ${step}/${steps}`, ...terms, `${imagesPerSecond.toFixed(1)} images/s`, `${durationText(secondsLeft)} left`, ...checked].join("  ");
 }
 
 /** `ramplus train`. */
