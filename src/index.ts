@@ -32,7 +32,7 @@ export { devices } from "./runtime/device.js";
 export type { Device } from "./runtime/device.js";
 export { RuntimeError } from "./runtime/runtime-error.js";
 
-export { cleanCache, convertCheckpoint, diagnose, finishModel, listCache, listOfficialModels, pullModel, train, verifyModel } from "./on-demand.js";
+export { cleanCache, convertCheckpoint, diagnose, finishModel, listCache, listOfficialModels, pullModel, setupCuda, train, verifyModel } from "./on-demand.js";
 export type { ConvertOptions, ConvertResult } from "./convert/convert-checkpoint.js";
 export type { DifferingTag, LogitComparison } from "./convert/compare-logits.js";
 export { referenceKinds } from "./convert/reference-kind.js";
@@ -47,6 +47,7 @@ export { officialNames } from "./hub/official-files.js";
 export type { HubRepository, OfficialFile, OfficialFiles, OfficialName } from "./hub/official-files.js";
 export type { HubSettings } from "./hub/hub-settings.js";
 export type { PulledFile, PulledModel, PullOptions } from "./hub/pull-model.js";
+export type { SetupCudaOptions, SetupCudaResult } from "./hub/setup-cuda.js";
 export type { CacheEntry, OfficialModel } from "./hub/list-cache.js";
 export type { TagLists } from "./hub/tag-lists.js";
 export type { Timing } from "./hub/timing.js";

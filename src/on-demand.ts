@@ -26,3 +26,6 @@ export const cleanCache: typeof import("./hub/list-cache.js").cleanCache = async
 
 /** As `listOfficialModels` of `hub/list-cache.ts`. */
 export const listOfficialModels: typeof import("./hub/list-cache.js").listOfficialModels = async (...given) => (await import("./hub/list-cache.js")).listOfficialModels(...given);
+
+/** As `setupCuda` of `hub/setup-cuda.ts`. */
+export const setupCuda: typeof import("./hub/setup-cuda.js").setupCuda = async (...given) => (await import("./hub/setup-cuda.js")).setupCuda(...given);

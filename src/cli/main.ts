@@ -7,6 +7,7 @@ import { evalCommand, evalHelp } from "./eval.js";
 import { infoCommand, infoHelp } from "./info.js";
 import { printable, UsageError, write, type CliIo } from "./io.js";
 import { pullCommand, pullHelp } from "./pull.js";
+import { setupCommand, setupHelp } from "./setup.js";
 import { tagCommand, tagHelp } from "./tag.js";
 import { trainCommand, trainHelp } from "./train.js";
 import { verifyCommand, verifyHelp } from "./verify.js";
@@ -26,6 +27,7 @@ const commands: Readonly<Record<string, Command>> = {
   verify: { run: verifyCommand, help: verifyHelp },
   doctor: { run: doctorCommand, help: doctorHelp },
   cache: { run: cacheCommand, help: cacheHelp },
+  setup: { run: setupCommand, help: setupHelp },
 };
 
 const help = `ramplus: tags for photos, by RAM++
@@ -39,6 +41,7 @@ const help = `ramplus: tags for photos, by RAM++
   ramplus verify MODEL --against FILE       compare with a run of the original
   ramplus doctor                            what works here, and what to change
   ramplus cache [clean]                     show and free what was downloaded
+  ramplus setup cuda                        fetch what NVIDIA GPUs need on Linux
 
 ramplus COMMAND --help lists a command's options; ramplus --version prints the version.
 `;

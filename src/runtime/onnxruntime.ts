@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Env, InferenceSession, TensorConstructor } from "onnxruntime-common";
+import { cudaProblem, loadWithCudaLibraries } from "./cuda-libraries.js";
 import type { Device } from "./device.js";
 import { RuntimeError } from "./runtime-error.js";
 import type { WorkerStart } from "./worker-protocol.js";
@@ -26,6 +27,7 @@ export interface OpenedSession {
 
 /** The native runtime. Throws what Node says where it is not installed or its library does not load. */
 export async function loadNative(): Promise<NativeRuntime> {
+  loadWithCudaLibraries();
   const module = (await import("onnxruntime-node")) as unknown as NativeRuntime & { default?: NativeRuntime };
   return module.InferenceSession === undefined ? module.default! : module;
 }
@@ -64,6 +66,9 @@ export async function openOnnxSession({ model, device, threads, keepMemory, opti
       throw new RuntimeError("device-unavailable", `device ${device} is not offered by the installed ONNX Runtime; available here: ${[...offered, "wasm"].join(", ")}`);
     }
     await permitted;
+    // ONNX Runtime's own error does not name what is missing.
+    const problem = wanted === "cuda" ? cudaProblem() : null;
+    if (problem !== null) throw new RuntimeError("device-unavailable", `device cuda cannot be used: ${problem}`);
     try {
       const session = await native.InferenceSession.create("file" in model ? model.file : model.bytes, { ...options, executionProviders: [wanted] });
       return { session, Tensor: native.Tensor, device: wanted as Exclude<Device, "auto">, fallback: false };
