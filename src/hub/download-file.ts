@@ -44,7 +44,7 @@ export async function downloadFile(client: HttpClient, wanted: WantedFile, optio
   const meter = progressMeter(name, size, options.onProgress);
   await makeFolder(dirname(file));
   const lock = join(stateFolder, `${wanted.digest.hex}.lock`);
-  await using _held = await lockFile(lock, { subject: name, timing, ...(signal === undefined ? {} : { signal }), onWait: () => meter("waiting", 0) });
+  await using _held = await lockFile(lock, { timing, ...(signal === undefined ? {} : { signal }), onWait: () => meter("waiting", 0) });
   if ((await fileSize(file)) === size) return meter("done", size);
   const partial = `${file}.incomplete`;
   const etagFile = join(stateFolder, `${wanted.digest.hex}.etag`);
@@ -122,10 +122,11 @@ async function startTransfer(client: HttpClient, { wanted, partial, etagFile, op
           throw new HubError("wrong-size", name, `${shownUrl(answer.url)} sends another part than was asked for (${answer.headers["content-range"] ?? "unnamed"}), or the file's size changed: expected ${size} bytes in all`);
         }
       } else {
-        // The whole file: the server knows no ranges, or the file is another one by now.
-        if (received > 0) await restart();
         const length = answer.headers["content-length"];
         if (length !== undefined && Number(length) !== size) throw new HubError("wrong-size", name, `${shownUrl(answer.url)} has ${length} bytes, expected ${size}: the file was changed there, or a page of the network stands in its place; check HF_ENDPOINT and the proxy`);
+        if (/^text\/html\b/i.test(answer.headers["content-type"] ?? "")) throw new HubError("bad-answer", name, `${shownUrl(answer.url)} answers with a page instead of the file: log in to the network, or check HF_ENDPOINT and the proxy`);
+        // The whole file: the server knows no ranges, or the file is another one by now.
+        if (received > 0) await restart();
       }
       etag = answer.headers["etag"] ?? null;
       if (etag !== null) await onDisk(writeFile(etagFile, etag));

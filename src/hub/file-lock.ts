@@ -1,7 +1,7 @@
-import { mkdir, open, readFile, rename, rm, stat, utimes } from "node:fs/promises";
+import { open, readFile, rename, rm, stat, utimes } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
-import { HubError } from "./hub-error.js";
+import { makeFolder, writeFault } from "./disk.js";
 import type { Timing } from "./timing.js";
 
 /** A holder that lives touches its lock this often; one untouched for `abandoned` has no holder any more. Milliseconds. */
@@ -10,8 +10,6 @@ const abandoned = 60_000;
 const poll = 200;
 
 interface LockOptions {
-  /** What is waited for, in messages. */
-  readonly subject: string;
   readonly timing: Pick<Timing, "wait">;
   readonly signal?: AbortSignal;
   /** Called once when another process holds the lock. */
@@ -22,20 +20,12 @@ interface LockOptions {
  * Holds a lock file until disposed, waiting while another process holds it. A lock whose process is gone is taken over. It
  * keeps two processes from doing the same work; that the bytes are right is for their hash to say.
  */
-export async function lockFile(file: string, { subject, timing, signal, onWait }: LockOptions): Promise<AsyncDisposable> {
+export async function lockFile(file: string, { timing, signal, onWait }: LockOptions): Promise<AsyncDisposable> {
   const owner = JSON.stringify({ pid: process.pid, host: hostname(), time: Date.now(), nonce: Math.random() });
-  await mkdir(dirname(file), { recursive: true });
+  await makeFolder(dirname(file));
   for (let waited = false; ; ) {
     signal?.throwIfAborted();
-    try {
-      const handle = await open(file, "wx");
-      await handle.writeFile(owner);
-      await handle.close();
-      break;
-    } catch (cause) {
-      const { code } = cause as NodeJS.ErrnoException;
-      if (code !== "EEXIST") throw new HubError(code === "ENOSPC" ? "disk-full" : "not-writable", subject, `${file} cannot be written (${code}): check the folder's rights, or set HF_HOME to another place`, { cause });
-    }
+    if (await create(file, owner)) break;
     if (await takeOver(file)) continue;
     if (!waited) onWait?.();
     waited = true;
@@ -50,6 +40,22 @@ export async function lockFile(file: string, { subject, timing, signal, onWait }
       if ((await readFile(file, "utf8").catch(() => "")) === owner) await rm(file, { force: true });
     },
   };
+}
+
+/** Makes a lock file; false where one is there. Throws a HubError. */
+async function create(file: string, owner: string): Promise<boolean> {
+  let made = false;
+  try {
+    await using handle = await open(file, "wx");
+    made = true;
+    await handle.writeFile(owner);
+    return true;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "EEXIST") return false;
+    // A full disk: an empty lock would look like one that is held.
+    if (made) await rm(file, { force: true });
+    throw writeFault(cause, file);
+  }
 }
 
 /** Removes a lock whose holder is gone; whether there is reason to try again at once. */

@@ -1,5 +1,4 @@
 import { HttpClient } from "./http-client.js";
-import type { DownloadOptions } from "./download-file.js";
 import { fetchFiles } from "./fetch-files.js";
 import { cachedRepository, mainCommit, noteMain, recordCommit, recordedCommit, snapshotFile, snapshotSize, type CachedRepository } from "./hub-cache.js";
 import { HubError } from "./hub-error.js";
@@ -19,8 +18,6 @@ export interface PullOptions {
   readonly settings?: HubSettings;
   /** How long servers are waited for. @default 30 s for an answer, 6 tries */
   readonly timing?: Partial<Timing>;
-  /** Writes a chunk to disk. @default the file's own write */
-  readonly write?: NonNullable<DownloadOptions["write"]>;
 }
 
 /** A file that is here now. */
@@ -69,7 +66,7 @@ export async function pullModel(official: OfficialName | OfficialFiles, options:
   const absent = await absentFiles(cached, commit, wanted.files);
   if (absent.length > 0) {
     if (offline) throw missing(wanted, absent, settings);
-    await fetchFiles(access, { repository: wanted.repository, cached, commit, files: absent }, given({ onProgress: options.onProgress, write: options.write }));
+    await fetchFiles(access, { repository: wanted.repository, cached, commit, files: absent }, options.onProgress);
   }
   const files: PulledFile[] = [];
   for (const { path } of wanted.files) {
@@ -85,11 +82,6 @@ export async function pullModel(official: OfficialName | OfficialFiles, options:
 async function absentFiles(cached: CachedRepository, commit: string, files: readonly OfficialFile[]): Promise<OfficialFile[]> {
   const sizes = await Promise.all(files.map(({ path }) => snapshotSize(cached, commit, path)));
   return files.filter(({ bytes }, i) => sizes[i] === null || (bytes !== undefined && bytes !== sizes[i]));
-}
-
-/** The options that are given. */
-function given({ onProgress, write }: { readonly onProgress: PullOptions["onProgress"] | undefined; readonly write: PullOptions["write"] | undefined }): Pick<DownloadOptions, "onProgress" | "write"> {
-  return { ...(onProgress === undefined ? {} : { onProgress }), ...(write === undefined ? {} : { write }) };
 }
 
 function missing(wanted: OfficialFiles, files: readonly OfficialFile[], { hubCache }: HubSettings): HubError {

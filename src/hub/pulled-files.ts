@@ -47,7 +47,7 @@ export async function removePulled({ cache }: HubSettings, { repository, commit,
   const busy = (): never => {
     throw new HubError("busy", path, "is being fetched by another process: stop that one first");
   };
-  await using _held = await lockFile(`${state}.lock`, { subject: path, timing: { wait: busy } });
+  await using _held = await lockFile(`${state}.lock`, { timing: { wait: busy } });
   const shown = snapshotFile(repository, commit, path);
   await rm(shown, { force: true });
   if (!(await isShown(repository, blob))) await rm(blobFile(repository, blob), { force: true });

@@ -99,7 +99,7 @@ test("an interrupted download is listed as such and freed; one in work by anothe
   const [entry] = await listCache(place);
   assert.ok(!entry!.whole);
   assert.ok(entry!.bytes > 0 && entry!.bytes <= 3000);
-  const held = await lockFile(join(place.settings.cache, "downloads", `${sha256(weights)}.lock`), { subject: "x", timing: { wait: () => Promise.reject(new Error("held")) } });
+  const held = await lockFile(join(place.settings.cache, "downloads", `${sha256(weights)}.lock`), { timing: { wait: () => Promise.reject(new Error("held")) } });
   await assert.rejects(cleanCache(["clip-text-files"], place), { code: "busy" });
   await held[Symbol.asyncDispose]();
   await cleanCache(["clip-text-files"], place);
@@ -136,7 +136,7 @@ test("a lock of a process that is gone is taken over; one that is held is waited
   // No process has this number: it is above the largest that systems give.
   writeFileSync(file, JSON.stringify({ pid: 2 ** 30, host: hostname() }));
   let waits = 0;
-  const options = { subject: "a", timing: { wait: async () => void waits++ } };
+  const options = { timing: { wait: async () => void waits++ } };
   const held = await lockFile(file, options);
   assert.equal(waits, 0);
   const order: string[] = [];

@@ -8,11 +8,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { inspect } from "node:util";
 import { replaceModelFolder } from "../../src/bundle/replace-model-folder.js";
 import { convertCheckpoint } from "../../src/convert/convert-checkpoint.js";
+import { downloadFile, type DownloadOptions } from "../../src/hub/download-file.js";
+import { HttpClient } from "../../src/hub/http-client.js";
 import { HubError } from "../../src/hub/hub-error.js";
 import type { HubSettings } from "../../src/hub/hub-settings.js";
 import type { OfficialFiles } from "../../src/hub/official-files.js";
 import { pullModel, type PulledModel, type PullOptions } from "../../src/hub/pull-model.js";
-import type { Timing } from "../../src/hub/timing.js";
+import { usualTiming, type Timing } from "../../src/hub/timing.js";
 import type { TransferProgress } from "../../src/hub/transfer-progress.js";
 import { Tagger } from "../../src/tagger/tagger.js";
 import { shared, sharedMissing } from "../shared-data.js";
@@ -201,6 +203,17 @@ test("wrong lengths and ranges are errors that name what was expected", async ()
   isWhole(await elsewhere.pull());
 });
 
+test("a page of the network in the file's place costs nothing of what has arrived", async () => {
+  const page = { kind: "status", status: 200, headers: { "content-type": "text/html" }, body: "<html>log in</html>" } as const;
+  for (const [behaviour, code] of [[page, "bad-answer"], [{ kind: "wrong-length", length: 10 }, "wrong-size"]] as const) {
+    await using place = await ground(behaviour);
+    mkdirSync(join(place.repository, "blobs"), { recursive: true });
+    writeFileSync(place.partial, content.subarray(0, half));
+    await fails(place.pull(), code, /page/);
+    assert.equal(statSync(place.partial).size, half);
+  }
+});
+
 test("a length that promises more than comes ends as a broken connection and is taken up again", async () => {
   await using place = await ground({ kind: "drop", after: size - 1 });
   isWhole(await place.pull());
@@ -317,17 +330,25 @@ test("an abort ends at once with its reason, and the next run goes on", async ()
   await assert.rejects(place.pull({ signal: AbortSignal.abort(reason), official: { ...official, files: [{ path: "other" }] } }), (error) => error === reason);
 });
 
-test("a disk that is full during a write is an error, and what was written is gone on with", async () => {
-  await using place = await ground();
-  const write: PullOptions["write"] = async (handle, chunk, position) => {
-    if (position >= 64_000) throw Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC", syscall: "write" });
-    await handle.write(chunk, 0, chunk.byteLength, position);
-  };
-  await fails(place.pull({ write }), "disk-full", /the disk is full: make room and start again/);
-  const kept = statSync(place.partial).size;
-  assert.ok(kept >= 64_000);
-  isWhole(await place.pull());
-  assert.equal(place.server.contentRequests()[1]!.headers.range, `bytes=${kept}-`);
+test("a write that fails is an error, and what was written is gone on with", async () => {
+  for (const [code, expected, message] of [
+    ["ENOSPC", "disk-full", /the disk is full: make room and start again/],
+    ["EIO", "not-writable", /cannot be written \(EIO\)/],
+  ] as const) {
+    await using place = await ground();
+    await using client = new HttpClient({ timing: usualTiming });
+    const write: DownloadOptions["write"] = async (handle, chunk, position) => {
+      if (position >= 64_000) throw Object.assign(new Error(`${code}: write`), { code, syscall: "write" });
+      await handle.write(chunk, 0, chunk.byteLength, position);
+    };
+    const file = join(place.repository, "blobs", sha256(content));
+    const wanted = { name: path, url: `${place.server.origin}/content/${path}`, file, size, digest: { kind: "sha256", hex: sha256(content) } } as const;
+    await fails(downloadFile(client, wanted, { stateFolder: place.settings.cache, timing: usualTiming, write }), expected, message);
+    const kept = statSync(place.partial).size;
+    assert.ok(kept >= 64_000);
+    isWhole(await place.pull());
+    assert.equal(place.server.contentRequests()[1]!.headers.range, `bytes=${kept}-`);
+  }
 });
 
 /** A file system of so many bytes, or the reason why there is none here. */
