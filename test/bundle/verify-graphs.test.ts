@@ -141,17 +141,18 @@ test("graphs of two models in one folder are refused", async () => {
   await assert.rejects(verify(tiny), { code: "bad-graph", message: /takes image_embeds \[batch, 2, 16\], but the vision graph gives \[batch, 1, 3\]/ });
 });
 
-test("keys of JSON that mean something to JavaScript, or come twice, mean nothing here", async () => {
+test("keys of JSON that mean something to JavaScript mean nothing here, and none may come twice", async () => {
   await using folder = await temporaryFolder();
   await writeTinyModel(folder.path);
   const path = join(folder.path, "config.json");
   const text = await readFile(path, "utf8");
-  await writeFile(path, text.replace("{", '{ "__proto__": { "dtypes": ["q8"], "polluted": true }, "constructor": 1, "format_version": 99,').replace('"network": {}', '"network": { "__proto__": { "polluted": true } }'));
+  await writeFile(path, text.replace("{", '{ "__proto__": { "dtypes": ["q8"], "polluted": true }, "constructor": 1,').replace('"network": {}', '"network": { "__proto__": { "polluted": true } }'));
   const { config } = await readModelFolder(folder.path);
-  // The later of two equal keys counts, as everywhere.
   assert.deepEqual([config.formatVersion, config.dtypes], [1, ["fp32"]]);
   assert.equal(({} as { polluted?: unknown }).polluted, undefined);
   await verify(folder.path);
+  await writeFile(path, text.replace("{", '{ "format_version": 99,'));
+  await assert.rejects(readModelFolder(folder.path), (error: unknown) => error instanceof BundleError && error.code === "bad-config");
 });
 
 test("a graph that only ONNX Runtime can find fault with is its error", async () => {

@@ -148,7 +148,7 @@ test("an official checkpoint is pulled, converted with the published lists and f
   assert.match(again.err, /is there already/);
   const half = await place.run(["pull", "ram", "--offline", "--dtype", "fp16"]);
   assert.equal(half.code, 0, half.err);
-  assert.match((await place.run(["info", "ram"])).out, /precisions {2}fp16/);
+  assert.match((await place.run(["info", "ram"])).out, /precisions\n {2}fp16 /);
   assert.equal(place.server.requests.length, asked);
 
   const list = await place.run(["pull", "--list"]);
