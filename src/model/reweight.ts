@@ -2,7 +2,7 @@ import { div, exp, mul, sqrt } from "../graph/ops/elementwise.js";
 import { matMul } from "../graph/ops/matmul.js";
 import { softmax } from "../graph/ops/normalization.js";
 import { reduceSum } from "../graph/ops/reduce.js";
-import { concat, slice, squeeze, transpose } from "../graph/ops/structure.js";
+import { slice, squeeze, transpose } from "../graph/ops/structure.js";
 import type { Value } from "../graph/value.js";
 
 /** The image's global embedding [B, W] divided by its length; nothing is added to the length, as in the reference. */
@@ -20,23 +20,11 @@ export interface Reweighted {
   readonly weights: Value;
 }
 
-/** Bytes of the descriptions that are weighed in one go: GPUs bind 128 MiB at most, and what is kept in fewer bits is widened part by part. */
-const largestPart = 64 * 1024 * 1024;
-
 /**
  * Weighs the descriptions [T, D, W] of each tag by their similarity to the photo's global embedding [B, W] (RAM++, section
  * 3.3): softmax over the D descriptions of exp(scale) times the dot products.
  */
 export function reweight(global: Value, descriptions: Value, logScale: Value): Reweighted {
-  const [tags, perTag, width] = descriptions.shape as [number, number, number];
-  const count = Math.ceil((4 * tags * perTag * width) / largestPart);
-  const starts = Array.from({ length: count + 1 }, (_, i) => Math.round((i * tags) / count));
-  const parts = starts.slice(1).map((end, i) => reweightPart(global, slice(descriptions, 0, starts[i]!, end), logScale));
-  const joined = (of: (part: Reweighted) => Value): Value => concat(parts.map(of), 1);
-  return { labels: joined((part) => part.labels), similarity: joined((part) => part.similarity), weights: joined((part) => part.weights) };
-}
-
-function reweightPart(global: Value, descriptions: Value, logScale: Value): Reweighted {
   // Tags first in both products: the table of descriptions, the largest of all weights, is read as it is stored, and once for the batch.
   const dots = transpose(matMul(descriptions, transpose(global, [1, 0])), [0, 2, 1]); // [T, B, D]
   const weights = softmax(mul(dots, exp(logScale)));

@@ -65,15 +65,15 @@ async function encodeGraph(name: string, outputs: Readonly<Record<string, Value>
   const reserved = new Map<Value, string>();
   for (const [outputName, value] of Object.entries(outputs)) if (value.op !== null && !reserved.has(value)) reserved.set(value, outputName);
   let constants = 0;
-  const addConstant = (content: Tensor): string => {
+  const addConstant = async (content: Tensor): Promise<string> => {
     const constantName = `constant_${constants++}`;
-    graph.initializer.push(encodeTensor(constantName, content, tensorBytes(content)));
+    graph.initializer.push(encodeTensor(constantName, content, await place(constantName, content)));
     return constantName;
   };
   const operands = new Map<string, string>();
-  const operandName = (content: Tensor): string => {
+  const operandName = async (content: Tensor): Promise<string> => {
     const key = `${content.dtype}:${[...content.data].join()}`;
-    const known = operands.get(key) ?? addConstant(content);
+    const known = operands.get(key) ?? (await addConstant(content));
     operands.set(key, known);
     return known;
   };
@@ -82,7 +82,7 @@ async function encodeGraph(name: string, outputs: Readonly<Record<string, Value>
     if (value.op === null) {
       const source = value.source!;
       if (source.kind === "constant") {
-        names.set(value, addConstant(source.tensor));
+        names.set(value, await addConstant(source.tensor));
       } else {
         names.set(value, source.name);
         if (source.kind === "parameter" && !leafNames.has(source.name)) {
@@ -99,7 +99,7 @@ async function encodeGraph(name: string, outputs: Readonly<Record<string, Value>
     const { op } = value;
     const input = value.inputs.map((x) => names.get(x)!);
     const own = new Set(Object.keys(op.operands ?? {}));
-    for (const [key, kind] of Object.entries(op.operands ?? {})) input.push(operandName(operandTensor(value.attributes[key]!, kind, value.inputs[0]!)));
+    for (const [key, kind] of Object.entries(op.operands ?? {})) input.push(await operandName(operandTensor(value.attributes[key]!, kind, value.inputs[0]!)));
     const attribute = Object.entries(value.attributes).flatMap(([key, content]) => (own.has(key) ? [] : [attributeProto(key, content)]));
     const output = reserved.get(value) ?? `${op.name}_${nodes}`;
     names.set(value, output);

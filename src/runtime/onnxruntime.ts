@@ -46,7 +46,7 @@ function providerOf(device: Device): string {
 }
 
 /** Opens an ONNX model on the device asked for, once that is permitted. Throws a RuntimeError where the runtime does not offer it or the model cannot be used. */
-export async function openOnnxSession({ model, device, threads, keepMemory, optimise, profile }: WorkerStart, permitted: Promise<void> = Promise.resolve()): Promise<OpenedSession> {
+export async function openOnnxSession({ model, device, threads, keepMemory, packWeights, optimise, profile }: WorkerStart, permitted: Promise<void> = Promise.resolve()): Promise<OpenedSession> {
   const native = device === "wasm" ? null : await importNative();
   const options: InferenceSession.SessionOptions = {
     graphOptimizationLevel: optimise === "none" ? "disabled" : optimise,
@@ -55,7 +55,7 @@ export async function openOnnxSession({ model, device, threads, keepMemory, opti
     enableCpuMemArena: keepMemory,
     enableMemPattern: keepMemory,
     // Processors with AVX2 but without VNNI add pairs of 8-bit products in 16 bits, which overflow: this has them use another way.
-    extra: { session: { x64quantprecision: "1" } },
+    extra: { session: { x64quantprecision: "1", ...(!packWeights && { disable_prepacking: "1" }) } },
     ...(profile !== undefined && { enableProfiling: true, profileFilePrefix: profile }),
   };
   const name = "file" in model ? model.file : "the model";

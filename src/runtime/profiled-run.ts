@@ -20,7 +20,7 @@ export async function profiledRun(model: ModelSource, device: Device, feeds: Ten
   const folder = await mkdtemp(join(tmpdir(), "ramplus-profile-"));
   try {
     const native = device !== "wasm";
-    const opened = await openOnnxSession({ model, device, threads, keepMemory: true, optimise: "all", ...(native && { profile: join(folder, "run") }) });
+    const opened = await openOnnxSession({ model, device, threads, keepMemory: true, packWeights: true, optimise: "all", ...(native && { profile: join(folder, "run") }) });
     const { session, Tensor: OrtTensor } = opened;
     const results = await session.run(Object.fromEntries(Object.entries(feeds).map(([name, { dtype, data, shape }]) => [name, new OrtTensor(dtype as "float32", data as Float32Array, [...shape])])));
     const outputs = Object.fromEntries(Object.entries(results).map(([name, { type, dims, data }]) => [name, { dtype: type, shape: [...dims], data } as unknown as Tensor]));

@@ -47,7 +47,7 @@ let noticed = false;
 
 /** Opens an ONNX model. Throws a RuntimeError when the device is not available or the model cannot be used, and what `after` is rejected with. */
 export async function openSession(model: ModelSource, options: SessionOptions = {}): Promise<RuntimeSession> {
-  const start: WorkerStart = { model, device: options.device ?? "auto", threads: options.threads ?? availableParallelism(), keepMemory: options.keepMemory ?? true, optimise: options.optimise ?? "all" };
+  const start: WorkerStart = { model, device: options.device ?? "auto", threads: options.threads ?? availableParallelism(), keepMemory: options.keepMemory ?? true, packWeights: options.packWeights ?? true, optimise: options.optimise ?? "all" };
   const worker = new Worker(new URL("./session-worker.js", import.meta.url), { workerData: start });
   const pending = new Map<number, Pending>();
   let closed: RuntimeError | null = null;

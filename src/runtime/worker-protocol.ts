@@ -8,6 +8,7 @@ export interface WorkerStart {
   readonly device: Device;
   readonly threads: number;
   readonly keepMemory: boolean;
+  readonly packWeights: boolean;
   readonly optimise: "all" | "basic" | "none";
   /** Where the native runtime writes what each operator took and where it ran: the beginning of the file's path. */
   readonly profile?: string;

@@ -102,7 +102,8 @@ export class Tagger implements AsyncDisposable {
     const large = await isLarge(files);
     // ONNX Runtime follows what a graph refers to: it opens what was checked.
     const session = { ...sessionOptions, keepMemory: !large, after: verifyGraphs(folder, precision) };
-    const opening = [openSession({ file: files.vision }, session), openSession({ file: files.tagging }, session)] as const;
+    // The parts of a large vocabulary share the weights of the head.
+    const opening = [openSession({ file: files.vision }, session), openSession({ file: files.tagging }, { ...session, packWeights: !large })] as const;
     // The decoders are read while the sessions open.
     importDecoders().catch(() => undefined);
     try {
