@@ -4,7 +4,7 @@ import { RamplusError } from "../error.js";
 export class ConvertError extends RamplusError {
   override readonly name = "ConvertError";
   constructor(
-    readonly code: "unknown-architecture" | "tags-needed" | "tags-mismatch" | "bad-option" | "exists" | "bad-reference",
+    readonly code: "unknown-architecture" | "tags-needed" | "tags-mismatch" | "bad-option" | "exists" | "bad-reference" | "no-text-encoder" | "bad-weights",
     message: string,
   ) {
     super(message);

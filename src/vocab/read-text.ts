@@ -2,14 +2,14 @@ import { open } from "node:fs/promises";
 import { VocabularyError } from "./vocabulary-error.js";
 
 /** Far above any list of tags: the published ones have 44 kB, WordNet's hypernyms 0.4 MB. */
-const maxBytes = 64 * 2 ** 20;
+const listBytes = 64 * 2 ** 20;
 
 /**
  * The text of a UTF-8 file; a byte order mark is dropped.
- * Throws a VocabularyError: not-found, unreadable, too-large (over 64 MiB), not-utf8.
+ * Throws a VocabularyError: not-found, unreadable, too-large (over `maxBytes`, by default 64 MiB), not-utf8.
  */
-export async function readText(file: string): Promise<string> {
-  const bytes = await readBytes(file);
+export async function readText(file: string, maxBytes = listBytes): Promise<string> {
+  const bytes = await readBytes(file, maxBytes);
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
@@ -17,7 +17,8 @@ export async function readText(file: string): Promise<string> {
   }
 }
 
-async function readBytes(file: string): Promise<Uint8Array> {
+/** The bytes of a regular file. Throws a VocabularyError: not-found, unreadable, too-large. */
+export async function readBytes(file: string, maxBytes = listBytes): Promise<Uint8Array> {
   try {
     const handle = await open(file, "r");
     try {

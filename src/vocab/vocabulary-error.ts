@@ -1,6 +1,9 @@
 import { RamplusError } from "../error.js";
 
-export type VocabularyErrorCode = "not-found" | "unreadable" | "too-large" | "not-utf8" | "bad-list" | "bad-number" | "length-mismatch" | "bad-tags" | "bad-hypernyms";
+export type VocabularyErrorCode =
+  | "not-found" | "unreadable" | "unwritable" | "too-large" | "not-utf8"
+  | "bad-list" | "bad-number" | "length-mismatch" | "bad-tags" | "bad-hypernyms"
+  | "bad-merges" | "bad-descriptions" | "text-too-long";
 
 /** Tags, or a list that they are made of, that cannot be used. */
 export class VocabularyError extends RamplusError {
