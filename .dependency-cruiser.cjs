@@ -8,6 +8,7 @@ const allowed = {
   runtime: ["onnx", "graph", "tensor"],
   model: ["graph", "tensor"],
   vocab: ["tensor"],
+  describe: ["vocab", "tensor"],
   bundle: ["vocab", "onnx", "graph", "tensor"],
   hub: ["bundle", "runtime", "tensor"],
   tagger: ["bundle", "runtime", "image", "vocab", "tensor"],

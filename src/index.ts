@@ -18,6 +18,11 @@ export { VocabularyError } from "./vocab/vocabulary-error.js";
 export { loadHypernyms } from "./vocab/wordnet.js";
 export type { Hypernyms } from "./vocab/wordnet.js";
 
+export { readDescriptions, parseDescriptions, writeDescriptions } from "./vocab/descriptions.js";
+export type { Description } from "./vocab/descriptions.js";
+export { classTexts, photoText, promptTemplates, templateDescriptions } from "./vocab/prompt-templates.js";
+export { readTextList } from "./vocab/text-lists.js";
+
 export { readModelFolder } from "./bundle/model-folder.js";
 export type { ModelFolder } from "./bundle/model-folder.js";
 export { verifyGraphs } from "./bundle/verify-graphs.js";
@@ -32,13 +37,15 @@ export { devices } from "./runtime/device.js";
 export type { Device } from "./runtime/device.js";
 export { RuntimeError } from "./runtime/runtime-error.js";
 
-export { cleanCache, convertCheckpoint, diagnose, finishModel, listCache, listOfficialModels, pullModel, setupCuda, train, verifyModel } from "./on-demand.js";
+export { cleanCache, convertCheckpoint, describeByTemplates, describedEmbeddings, describeTags, diagnose, finishModel, listCache, listOfficialModels, loadTextEncoder, planDescriptions, pullModel, setupCuda, train, verifyModel } from "./on-demand.js";
 export type { ConvertOptions, ConvertResult } from "./convert/convert-checkpoint.js";
 export type { DifferingTag, LogitComparison } from "./convert/compare-logits.js";
 export { referenceKinds } from "./convert/reference-kind.js";
 export type { ReferenceKind } from "./convert/reference-kind.js";
 export type { FailedPhoto, VerifyMeasure, VerifyOptions, VerifyPhoto, VerifyReport } from "./convert/verify-model.js";
 export { ConvertError } from "./convert/convert-error.js";
+export type { EncodeOptions, TextEncoder, TextEncoderOptions } from "./convert/text-encoder.js";
+export type { DescribedOptions, TagEmbedding } from "./convert/described-embeddings.js";
 export { CheckpointError } from "./checkpoint/checkpoint-error.js";
 
 export { HubError } from "./hub/hub-error.js";
@@ -53,6 +60,12 @@ export type { TagLists } from "./hub/tag-lists.js";
 export type { Timing } from "./hub/timing.js";
 export type { TransferProgress } from "./hub/transfer-progress.js";
 export { bytesText } from "./hub/bytes-text.js";
+export { DescribeError } from "./describe/describe-error.js";
+export type { DescribeErrorCode } from "./describe/describe-error.js";
+export { openAiBaseUrl } from "./describe/endpoint.js";
+export type { Endpoint } from "./describe/endpoint.js";
+export { promptsFor } from "./describe/prompts.js";
+export type { DescribeOptions, DescribePlan, DescribeResult } from "./describe/describe-tags.js";
 
 export { DataError } from "./data/data-error.js";
 export { evaluateSet } from "./eval/evaluate-set.js";

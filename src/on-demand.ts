@@ -29,3 +29,17 @@ export const listOfficialModels: typeof import("./hub/list-cache.js").listOffici
 
 /** As `setupCuda` of `hub/setup-cuda.ts`. */
 export const setupCuda: typeof import("./hub/setup-cuda.js").setupCuda = async (...given) => (await import("./hub/setup-cuda.js")).setupCuda(...given);
+/** As `TextEncoder.load` of `convert/text-encoder.ts`. */
+export const loadTextEncoder: typeof import("./convert/text-encoder.js").TextEncoder.load = async (...given) => (await import("./convert/text-encoder.js")).TextEncoder.load(...given);
+
+/** As `describedEmbeddings` of `convert/described-embeddings.ts`. */
+export const describedEmbeddings: typeof import("./convert/described-embeddings.js").describedEmbeddings = async (...given) => (await import("./convert/described-embeddings.js")).describedEmbeddings(...given);
+
+/** As `planDescriptions` of `describe/describe-tags.ts`. */
+export const planDescriptions: typeof import("./describe/describe-tags.js").planDescriptions = async (...given) => (await import("./describe/describe-tags.js")).planDescriptions(...given);
+
+/** As `describeTags` of `describe/describe-tags.ts`. */
+export const describeTags: typeof import("./describe/describe-tags.js").describeTags = async (...given) => (await import("./describe/describe-tags.js")).describeTags(...given);
+
+/** As `describeByTemplates` of `describe/describe-by-templates.ts`. */
+export const describeByTemplates: typeof import("./describe/describe-by-templates.js").describeByTemplates = async (...given) => (await import("./describe/describe-by-templates.js")).describeByTemplates(...given);

@@ -3,6 +3,7 @@ import { didYouMean } from "./arguments.js";
 import { cacheCommand, cacheHelp } from "./cache.js";
 import { convertCommand, convertHelp } from "./convert.js";
 import { doctorCommand, doctorHelp } from "./doctor.js";
+import { describeCommand, describeHelp } from "./describe.js";
 import { evalCommand, evalHelp } from "./eval.js";
 import { infoCommand, infoHelp } from "./info.js";
 import { printable, UsageError, write, type CliIo } from "./io.js";
@@ -23,6 +24,7 @@ const commands: Readonly<Record<string, Command>> = {
   convert: { run: convertCommand, help: convertHelp },
   train: { run: trainCommand, help: trainHelp },
   eval: { run: evalCommand, help: evalHelp },
+  describe: { run: describeCommand, help: describeHelp },
   info: { run: infoCommand, help: infoHelp },
   verify: { run: verifyCommand, help: verifyHelp },
   doctor: { run: doctorCommand, help: doctorHelp },
@@ -37,6 +39,7 @@ const help = `ramplus: tags for photos, by RAM++
   ramplus convert CHECKPOINT --out DIR      make a model folder from an official checkpoint
   ramplus train CONFIG                      train a model
   ramplus eval MODEL SET --split NAME       measure a model on a labelled set
+  ramplus describe TAG... --out FILE        ask a language model what tags look like
   ramplus info [MODEL]                      check and describe a model folder
   ramplus verify MODEL --against FILE       compare with a run of the original
   ramplus doctor                            what works here, and what to change

@@ -178,7 +178,7 @@ async function writeTextModel(file: string, checkpoint: Checkpoint, config: Clip
     digests.set(name, `${name} [${tensor.shape.join()}] ${createHash("sha256").update(bytes).digest("hex")}`);
     return tensor;
   };
-  const ready = inferenceGraph({ ...outputs }, weights);
+  const ready = inferenceGraph({ ...outputs }, weights, "fp32");
   await writeOnnx(file, ready.outputs, ready.weights);
   return createHash("sha256").update([...digests.values()].sort().join("\n")).digest("hex");
 }

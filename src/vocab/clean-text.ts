@@ -23,7 +23,6 @@ const windows1252 = "€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“
 export function repairText(text: string): string {
   return (
     text
-      // eslint-disable-next-line no-control-regex
       .replace(/\x1b\[((?:\d|;)*)([a-zA-Z])/g, "")
       .replace(/[\x80-\x9f]/g, (c) => windows1252[c.charCodeAt(0) - 0x80]!)
       // A long s stays one, where NFKC would make it an s.
@@ -32,7 +31,6 @@ export function repairText(text: string): string {
       .replace(/[\u02bc\u2018-\u201b]/g, "'")
       .replace(/[\u201c-\u201f]/g, '"')
       .replace(/\p{Surrogate}/gu, "\ufffd")
-      // eslint-disable-next-line no-control-regex
       .replace(/[\0-\x08\x0b\x0e-\x1f\x7f\u206a-\u206f\ufeff\ufff9-\ufffc]/g, "")
       .normalize("NFC")
   );
