@@ -42,7 +42,7 @@ export async function readJournal(file: string, settings: JournalSettings): Prom
 
 /**
  * Opens a journal to go on with it, or starts one. A last line that was cut off, by a kill, is dropped. Throws a DescribeError (bad-journal,
- * journal-mismatch) or a VocabularyError (unreadable, too-large, not-utf8, unwritable).
+ * journal-mismatch) or a VocabularyError (unreadable, too-large, unwritable).
  */
 export async function openJournal(file: string, settings: JournalSettings): Promise<Journal> {
   const { answers, complete, started } = (await contentsOf(file, settings)) ?? { answers: new Map<string, string[]>(), complete: 0, started: false };
@@ -51,13 +51,13 @@ export async function openJournal(file: string, settings: JournalSettings): Prom
   };
   const handle: FileHandle = await open(file, "a").catch(unwritable);
   let last: Promise<void> = handle.truncate(complete);
-  const append = (line: unknown): Promise<void> => (last = last.then(() => handle.appendFile(`${JSON.stringify(line)}\n`)).then(() => handle.datasync()));
-  if (!started) append({ format, version: 1, ...settings });
+  const append = (line: string): Promise<void> => (last = last.then(() => handle.appendFile(`${line}\n`)).then(() => handle.datasync()));
+  if (!started) append(headOf(settings));
   await last.catch(async (cause: Error) => (await handle.close(), unwritable(cause)));
   return {
     answers: (tag, prompt) => answers.get(keyOf(tag, prompt)) ?? [],
     async add(tag, prompt, more) {
-      await append({ tag, prompt, answers: more }).catch(unwritable);
+      await append(JSON.stringify({ tag, prompt, answers: more })).catch(unwritable);
       answers.set(keyOf(tag, prompt), [...(answers.get(keyOf(tag, prompt)) ?? []), ...more]);
     },
     close: () => handle.close(),
@@ -80,7 +80,11 @@ async function contentsOf(file: string, settings: JournalSettings): Promise<Cont
   const lines = new TextDecoder().decode(bytes.subarray(0, complete)).split("\n").slice(0, -1);
   const answers = new Map<string, string[]>();
   const tags = new Set<string>();
-  if (lines.length === 0) return { started: false, answers, tags, complete };
+  if (lines.length === 0) {
+    // Only the beginning of a journal's first line was cut off by a kill; anything else is someone's file.
+    if (!headOf(settings).startsWith(new TextDecoder().decode(bytes))) throw noJournal(file);
+    return { started: false, answers, tags, complete };
+  }
   checkSettings(file, lines[0]!, settings);
   lines.slice(1).forEach((line, i) => {
     const entry = parseLine(line);
@@ -92,9 +96,13 @@ async function contentsOf(file: string, settings: JournalSettings): Promise<Cont
   return { started: true, answers, tags, complete };
 }
 
+const headOf = (settings: JournalSettings): string => JSON.stringify({ format, version: 1, ...settings });
+
+const noJournal = (file: string): DescribeError => new DescribeError("bad-journal", `${file}: is no journal of descriptions: move it away`);
+
 function checkSettings(file: string, line: string, settings: JournalSettings): void {
   const found = parseObject(line);
-  if (found?.["format"] !== format || found["version"] !== 1) throw new DescribeError("bad-journal", `${file}: is no journal of descriptions: move it away`);
+  if (found?.["format"] !== format || found["version"] !== 1) throw noJournal(file);
   for (const name of ["model", "answers", "maxTokens", "temperature"] as const) {
     if (found[name] !== settings[name]) throw new DescribeError("journal-mismatch", `${file}: was begun with ${name} ${JSON.stringify(found[name])}, not ${JSON.stringify(settings[name])}: go on with the same, or remove the file to begin anew`);
   }

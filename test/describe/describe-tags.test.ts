@@ -230,9 +230,15 @@ test("a journal of other settings or tags, or a damaged one, is refused and kept
   const lines = readFileSync(`${out}.part`, "utf8").split("\n");
   writeFileSync(`${out}.part`, [lines[0], "{}", ...lines.slice(2)].join("\n"));
   await assert.rejects(plan(["cat", "dog"]), { code: "bad-journal", message: /line 2 is damaged/ });
-  writeFileSync(`${out}.part`, "my notes\n");
-  await assert.rejects(describeTags(["cat", "dog"], out, endpoint(server), quick()), { code: "bad-journal", message: /no journal/ });
-  assert.equal(readFileSync(`${out}.part`, "utf8"), "my notes\n");
+  for (const notes of ["my notes\n", "my notes"]) {
+    writeFileSync(`${out}.part`, notes);
+    await assert.rejects(describeTags(["cat", "dog"], out, endpoint(server), quick()), { code: "bad-journal", message: /no journal/ });
+    assert.equal(readFileSync(`${out}.part`, "utf8"), notes);
+  }
+  for (const start of ["", lines[0]!.slice(0, 20)]) {
+    writeFileSync(`${out}.part`, start);
+    assert.equal((await plan(["cat", "dog"])).requests, 10);
+  }
 });
 
 test("a file that is there is not written over unless asked", async () => {
