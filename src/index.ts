@@ -39,6 +39,7 @@ export { RuntimeError } from "./runtime/runtime-error.js";
 
 export { cleanCache, convertCheckpoint, describeByTemplates, describedEmbeddings, describeTags, diagnose, finishModel, listCache, listOfficialModels, loadTextEncoder, planDescriptions, pullModel, setupCuda, train, verifyModel } from "./on-demand.js";
 export type { ConvertOptions, ConvertResult } from "./convert/convert-checkpoint.js";
+export type { PrecisionCheck } from "./convert/check-precisions.js";
 export type { DifferingTag, LogitComparison } from "./convert/compare-logits.js";
 export { referenceKinds } from "./convert/reference-kind.js";
 export type { ReferenceKind } from "./convert/reference-kind.js";

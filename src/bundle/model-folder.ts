@@ -91,11 +91,16 @@ async function writeWhole(file: string, text: string): Promise<void> {
   await rename(`${file}.part`, file);
 }
 
+/** Writes a model's card, README.md. */
+export async function writeCard(folder: string, card: string): Promise<void> {
+  await writeWhole(join(folder, "README.md"), card);
+}
+
 /** Writes everything of a model folder but its graphs, which must lie in `onnx/` already: `config.json` comes last and makes the folder whole. */
 export async function writeModelFolder({ folder, config, preprocessor, tags }: ModelFolder, card: string): Promise<void> {
   await mkdir(join(folder, "onnx"), { recursive: true });
   await writeWhole(join(folder, "preprocessor_config.json"), serialisePreprocessorConfig(preprocessor));
   await writeWhole(join(folder, "tags.json"), serialiseTags(tags));
-  await writeWhole(join(folder, "README.md"), card);
+  await writeCard(folder, card);
   await writeWhole(join(folder, "config.json"), serialiseModelConfig(config));
 }

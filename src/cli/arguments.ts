@@ -62,6 +62,12 @@ export const textOf = (value: string | boolean | undefined): string | undefined 
 export const deviceOf = (value: string | boolean | undefined): Device | undefined => choiceOf("device", value, devices);
 export const precisionOf = (value: string | boolean | undefined): Precision | undefined => choiceOf("dtype", value, precisions);
 
+/** Some of a list of precisions, separated by commas. */
+export function precisionsOf(value: string | boolean | undefined): Precision[] | undefined {
+  if (typeof value !== "string") return undefined;
+  return [...new Set(value.split(",").map((each) => choiceOf("dtype", each.trim(), precisions)!))];
+}
+
 /** The object without its undefined values: options that were not given. */
 export function given<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };

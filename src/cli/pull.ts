@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { bytesText, convertCheckpoint, listOfficialModels, modelsFolder, officialNames, pullModel, readModelFolder, replaceModelFolder, type OfficialModel, type Precision, type PulledModel } from "../index.js";
-import { didYouMean, given, parseCommand, precisionOf, textOf } from "./arguments.js";
+import { didYouMean, given, parseCommand, precisionsOf, textOf } from "./arguments.js";
 import { printable, untilInterrupted, UsageError, write, type CliIo } from "./io.js";
 import { columns } from "./quantities.js";
 import { transferReport } from "./transfer-report.js";
@@ -14,7 +14,7 @@ An interrupted download goes on where it stopped. NAME is
   ram                   RAM, 4,585 tags; then: ramplus tag --model ram
   clip-text             the text encoder for tags of your own (files only)
 
-  --dtype DTYPE         precision of the converted model: fp32 (default) or fp16
+  --dtype DTYPE[,..]    precisions of the converted model: fp32 (default), fp16, q8
   --out DIR             model folder to make (default: in the cache, where --model NAME finds it)
   --no-convert          download only
   --force               convert again, although the model is there
@@ -47,12 +47,12 @@ export async function pullCommand(args: readonly string[], io: CliIo): Promise<n
   if (word === undefined || positionals.length > 1) throw new UsageError(`pull needs one NAME: ${officialNames.join(", ")} (ramplus pull --help)`);
   const name = officialNames.find((each) => each === word);
   if (name === undefined) throw new UsageError(`pull ${word}: expected ${officialNames.join(", ")}${didYouMean(word, officialNames)}`);
-  const dtype = precisionOf(values["dtype"]);
+  const dtypes = precisionsOf(values["dtype"]);
   const out = textOf(values["out"]);
   const convert = values["no-convert"] !== true && name !== "clip-text";
-  if (!convert && (out !== undefined || dtype !== undefined)) throw new UsageError(`--out and --dtype are for converting, and ${name === "clip-text" ? "clip-text is not converted" : "--no-convert was given"}`);
+  if (!convert && (out !== undefined || dtypes !== undefined)) throw new UsageError(`--out and --dtype are for converting, and ${name === "clip-text" ? "clip-text is not converted" : "--no-convert was given"}`);
   const folder = out ?? join(modelsFolder(), name);
-  if (convert && values["force"] !== true && (await isThere(folder, dtype))) {
+  if (convert && values["force"] !== true && (await isThere(folder, dtypes))) {
     io.stderr.write(`ramplus: ${name} is there already; --force converts it again\n`);
     await write(io.stdout, `${folder}\n`);
     return 0;
@@ -70,7 +70,7 @@ export async function pullCommand(args: readonly string[], io: CliIo): Promise<n
   const making = replaceModelFolder(folder, async (part) => {
     const { checkpoint, lists } = await pull();
     io.stderr.write(`ramplus: converting ${name}; the tag lists ${lists === null ? "come with ramplus" : "of ramplus differ from the published ones, which were fetched"}\n`);
-    return convertCheckpoint(checkpoint!, part, { ...lists, ...given({ dtype }) });
+    return convertCheckpoint(checkpoint!, part, { ...lists, ...given({ dtypes }) });
   });
   const { model, parameters } = await untilInterrupted(making, io.signal);
   io.stderr.write(`ramplus: ${model.encoder.imageSize} px, ${model.tags} tags x ${model.descriptions}, ${(parameters / 1e6).toFixed(1)} M parameters; the downloaded files stay for other precisions (ramplus cache clean ${name}-files frees them)\n`);
@@ -79,9 +79,9 @@ export async function pullCommand(args: readonly string[], io: CliIo): Promise<n
 }
 
 /** Whether a model folder is there, whole, at the precision asked for. */
-async function isThere(folder: string, dtype: Precision | undefined): Promise<boolean> {
+async function isThere(folder: string, dtypes: readonly Precision[] | undefined): Promise<boolean> {
   const found = await readModelFolder(folder).catch(() => null);
-  return found !== null && (dtype === undefined || found.config.dtypes.includes(dtype));
+  return found !== null && (dtypes === undefined || dtypes.every((dtype) => found.config.dtypes.includes(dtype)));
 }
 
 function stateOf({ downloaded, converted }: OfficialModel): string {

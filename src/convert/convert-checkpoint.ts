@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Checkpoint } from "../checkpoint/checkpoint.js";
 import { assertWeightsMatch } from "../checkpoint/match-weights.js";
@@ -6,16 +7,20 @@ import { isIgnoredBuffer, withPublishedNames } from "../checkpoint/published-nam
 import { resizeRelativePositionTable } from "../checkpoint/relative-position-table.js";
 import { toFloat32 } from "../checkpoint/to-float32.js";
 import type { Precision } from "../bundle/model-config.js";
+import { writeCard } from "../bundle/model-folder.js";
 import { Params } from "../graph/params.js";
 import { blockWindow, type RamConfig } from "../model/config.js";
 import { ramGraphs } from "../model/ram-plus.js";
 import { packageRoot, packageVersion } from "../package-info.js";
 import type { Shape } from "../tensor/shape.js";
+import type { ImageInput } from "../tagger/image-input.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Tag } from "../vocab/tag.js";
 import { readTextList, readThresholdList, tagsFromLists } from "../vocab/text-lists.js";
 import { configFromShapes } from "./config-from-shapes.js";
+import { checkPrecisions, type PrecisionCheck } from "./check-precisions.js";
 import { ConvertError } from "./convert-error.js";
+import { modelCard } from "./model-card.js";
 import { writeModel } from "./write-model.js";
 
 export interface ConvertOptions {
@@ -31,8 +36,11 @@ export interface ConvertOptions {
   readonly window?: number;
   /** Attention heads of the tagging head. @default 4 */
   readonly heads?: number;
-  /** Precision of the graphs. @default "fp32" */
-  readonly dtype?: Precision;
+  /** Precisions of the graphs; the first is the one that is used unless another is asked for. @default ["fp32"] */
+  readonly dtypes?: readonly Precision[];
+  /** Photos on which each precision is compared with fp32; the figures go into the model card. @default none */
+  readonly check?: readonly ImageInput[];
+  readonly signal?: AbortSignal;
 }
 
 /** What a conversion made. */
@@ -43,6 +51,8 @@ export interface ConvertResult {
   readonly parameters: number;
   /** Tensors of the file that tagging does not need. */
   readonly ignored: readonly string[];
+  /** What each precision costs; null where no photos were given. */
+  readonly checks: readonly PrecisionCheck[] | null;
 }
 
 const imageNet = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const;
@@ -53,7 +63,8 @@ const symmetric = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] } as const;
  * missing, unexpected and misshapen tensor, a ConvertError where options and shapes do not fit, a VocabularyError for the lists.
  */
 export async function convertCheckpoint(file: string, out: string, options: ConvertOptions = {}): Promise<ConvertResult> {
-  const { dtype = "fp32" } = options;
+  const { dtypes = ["fp32"], check, signal } = options;
+  if (dtypes.length === 0) throw new ConvertError("bad-option", "no precision to convert to");
   await using opened = await openCheckpoint(file);
   const checkpoint = withPublishedNames(opened);
   const shapes = new Map([...checkpoint.tensors].map(([name, { shape }]) => [name, shape]));
@@ -65,16 +76,32 @@ export async function convertCheckpoint(file: string, out: string, options: Conv
   const found = { file, tensors: new Map([...checkpoint.tensors].map(([name, stored]) => [name, resized.has(name) ? { dtype: stored.dtype, shape: expected.get(name)! } : stored])) };
   assertWeightsMatch(found, expected, { ignore: isIgnoredBuffer });
   const weights = async (name: string): Promise<Tensor> => {
+    signal?.throwIfAborted();
     const tensor = toFloat32(await checkpoint.tensors.get(name)!.read());
     return resized.has(name) ? resizeTable(tensor, expected.get(name)!) : tensor;
   };
   const normalisation = model.encoder.kind === "swin" ? imageNet : symmetric;
-  await writeModel(out, { model, weights, tags, preprocessor: { size: model.encoder.imageSize, ...normalisation }, dtypes: [dtype], card: cardOf(model), madeBy: `ramplus ${packageVersion()}` });
+  const version = packageVersion();
+  const preprocessor = { size: model.encoder.imageSize, ...normalisation };
+  const parts = { model, weights, tags, preprocessor, madeBy: `ramplus ${version}` };
+  await writeModel(out, { ...parts, dtypes, card: modelCard(model, version, dtypes, null) });
+  let checks: PrecisionCheck[] | null = null;
+  if (check !== undefined) {
+    const exact = dtypes.includes("fp32") ? out : `${out}.fp32.part`;
+    try {
+      if (exact !== out) await writeModel(exact, { ...parts, dtypes: ["fp32"], card: "" });
+      checks = await checkPrecisions(out, dtypes, exact, check, signal === undefined ? {} : { signal });
+    } finally {
+      if (exact !== out) await rm(exact, { recursive: true, force: true });
+    }
+    await writeCard(out, modelCard(model, version, dtypes, checks));
+  }
   return {
     folder: out,
     model,
     parameters: [...expected.values()].reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0),
     ignored: [...checkpoint.tensors.keys()].filter((name) => !expected.has(name)),
+    checks,
   };
 }
 
@@ -121,9 +148,3 @@ function resizeTable(table: Tensor<"float32">, target: Shape): Tensor<"float32">
   const [from, to] = [Math.sqrt(table.shape[0]!), Math.sqrt(target[0]!)];
   return { dtype: "float32", shape: target, data: resizeRelativePositionTable(table.data, from, to, target[1]!) };
 }
-
-function cardOf(model: RamConfig): string {
-  const name = model.modelType === "ram_plus" ? "RAM++" : "RAM";
-  return `# ${name}\n\nImage tagging, ${model.tags} tags, ${model.encoder.imageSize} pixels. Converted from a checkpoint by ramplus ${packageVersion()}.\n`;
-}
-

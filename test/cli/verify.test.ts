@@ -118,7 +118,7 @@ test("the row of a named tensor of two is taken", async () => {
 const mini = { skip: sharedMissing("parity/ram_plus_mini") };
 const convertMini = async (out: string, dtype: "fp32" | "fp16"): Promise<void> => {
   const list = (name: string): string => shared(`parity/ram_plus_mini/${name}.txt`);
-  await convertCheckpoint(shared("parity/ram_plus_mini/checkpoint.pth"), out, { tags: list("tags"), tagsZh: list("tags_zh"), thresholds: list("thresholds"), dtype });
+  await convertCheckpoint(shared("parity/ram_plus_mini/checkpoint.pth"), out, { tags: list("tags"), tagsZh: list("tags_zh"), thresholds: list("thresholds"), dtypes: [dtype] });
 };
 
 test("a converted model against the original's run of the photos' files, and of its own preprocessed photos", mini, async () => {

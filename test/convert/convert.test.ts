@@ -77,7 +77,7 @@ test("every missing and misshapen tensor is reported at once", { skip: sharedMis
 
 test("half precision weights stay close to full precision", { skip: sharedMissing("parity/ram_plus_mini") }, async () => {
   await inTemporaryFolder(async (folder) => {
-    await convertCheckpoint(shared("parity/ram_plus_mini/checkpoint.pth"), folder, { ...lists("ram_plus_mini"), dtype: "fp16" });
+    await convertCheckpoint(shared("parity/ram_plus_mini/checkpoint.pth"), folder, { ...lists("ram_plus_mini"), dtypes: ["fp16"] });
     await using tagger = await Tagger.load(folder);
     const sigmoid = readSafetensorsFixture(shared("parity/ram_plus_mini/outputs.safetensors")).get("sigmoid")!;
     const { scores } = await tagger.tag(shared("parity/ram_plus_mini/photos/dogs.jpg"), { orient: false, scores: true });
