@@ -1,12 +1,13 @@
 import { add, exp, mul } from "../graph/ops/elementwise.js";
-import { concat, reshape, slice } from "../graph/ops/structure.js";
+import { concat, reshape } from "../graph/ops/structure.js";
 import type { Params } from "../graph/params.js";
 import { input, type Value } from "../graph/value.js";
-import { sizeOf, type Dim } from "../graph/type.js";
+import type { Dim } from "../graph/type.js";
 import { encoderGrid, encoderWidth, type RamConfig } from "./config.js";
 import type { NetworkHooks } from "./hooks.js";
 import { linear } from "./layers.js";
 import { mobileNetV2 } from "./mobilenet-v2.js";
+import { inParts } from "./parts.js";
 import { globalEmbedding, reweight } from "./reweight.js";
 import { swin } from "./swin.js";
 import { taggingHead } from "./tagging-head.js";
@@ -41,41 +42,27 @@ export function allLabels(p: Params, c: RamConfig): LabelRows {
   };
 }
 
-/** Bytes of a part's descriptions: GPUs bind 128 MiB at most, and what is kept in fewer bits is widened part by part. */
-const largestTable = 64 * 1024 * 1024;
-/** Bytes of a photo's widest vectors of a part, of which several are alive at a time. */
-const largestInner = 8 * 1024 * 1024;
-
-/** Tags do not see each other: the labels in parts, so that a large vocabulary does not need all of its memory at once. */
-function partsOf({ embed, bias }: LabelRows, c: RamConfig): LabelRows[] {
-  const [tags, ...row] = embed.shape;
-  if (typeof tags !== "number") return [{ embed, bias }];
-  const count = Math.ceil(Math.max((4 * tags * sizeOf(row)) / largestTable, (4 * tags * c.head.intermediate) / largestInner, 1));
-  const starts = Array.from({ length: count + 1 }, (_, i) => Math.round((i * tags) / count));
-  return starts.slice(1).map((end, i) => ({ embed: slice(embed, 0, starts[i]!, end), bias: bias === null ? null : slice(bias, 0, starts[i]!, end) }));
-}
+/** Bytes of a photo's widest vectors in the head, of which several are alive at a time. */
+const largestInner = 16 * 1024 * 1024;
 
 /** Logits [B, T] of tags for photos whose tokens are `imageEmbeds` [B, 1 + N, W]. RAM++ reweights descriptions, RAM has one vector a tag. */
 export function tagLogits(imageEmbeds: Value, labels: LabelRows, p: Params, c: RamConfig, hooks: NetworkHooks = {}): Value {
-  const parts = partsOf(labels, c).map((part) => partLogits(imageEmbeds, part, p, c, hooks));
-  hooks.observe?.("head_logits", concat(parts.map((part) => part.head), 1));
-  return concat(parts.map((part) => part.logits), 1);
-}
-
-/** Logits of a part of the tags, and what of them is the head's own. */
-function partLogits(imageEmbeds: Value, labels: LabelRows, p: Params, c: RamConfig, hooks: NetworkHooks): { logits: Value; head: Value } {
-  if (c.modelType === "ram") {
-    const logits = taggingHead(labels.embed, imageEmbeds, p, c.head, hooks);
-    return { logits, head: logits };
-  }
+  if (c.modelType === "ram") return headLogits(labels.embed, imageEmbeds, p, c, hooks);
   const logScale = p.get("reweight_scale", [], { kind: "constant", value: Math.log(1 / 0.07) });
   const reweighted = reweight(globalEmbedding(imageEmbeds), labels.embed, logScale);
   hooks.observe?.("reweight_softmax", reweighted.weights);
   hooks.observe?.("label_embed_reweighted", reweighted.labels);
-  const head = taggingHead(reweighted.labels, imageEmbeds, p, c.head, hooks);
-  if (labels.bias === null) return { logits: head, head };
+  const logits = headLogits(reweighted.labels, imageEmbeds, p, c, hooks);
+  hooks.observe?.("head_logits", logits);
+  if (labels.bias === null) return logits;
   const scale = exp(p.get("similarity_scale", [], { kind: "constant", value: Math.log(25) }));
-  return { logits: add(head, add(mul(reweighted.similarity, scale), labels.bias)), head };
+  return add(logits, add(mul(reweighted.similarity, scale), labels.bias));
+}
+
+/** The tagging head's logits [B, T]. Tags do not see each other: many go through it in parts, so that not all of its memory is needed at once. */
+function headLogits(labels: Value, imageEmbeds: Value, p: Params, c: RamConfig, hooks: NetworkHooks): Value {
+  const parts = inParts(labels, labels.rank - 2, largestInner / (4 * c.head.intermediate));
+  return concat(parts.map((part) => taggingHead(part, imageEmbeds, p, c.head, hooks)), 1);
 }
 
 /** The two graphs that a model folder holds, by their outputs, with inputs `pixel_values` and `image_embeds`. */

@@ -2,8 +2,10 @@ import { div, exp, mul, sqrt } from "../graph/ops/elementwise.js";
 import { matMul } from "../graph/ops/matmul.js";
 import { softmax } from "../graph/ops/normalization.js";
 import { reduceSum } from "../graph/ops/reduce.js";
-import { slice, squeeze, transpose } from "../graph/ops/structure.js";
+import { concat, slice, squeeze, transpose } from "../graph/ops/structure.js";
+import { sizeOf } from "../graph/type.js";
 import type { Value } from "../graph/value.js";
+import { inParts } from "./parts.js";
 
 /** The image's global embedding [B, W] divided by its length; nothing is added to the length, as in the reference. */
 export function globalEmbedding(imageEmbeds: Value): Value {
@@ -20,11 +22,20 @@ export interface Reweighted {
   readonly weights: Value;
 }
 
+/** Bytes of the descriptions that are weighed in one go: GPUs bind 128 MiB at most, and what is kept in fewer bits is widened part by part. */
+const largestPart = 64 * 1024 * 1024;
+
 /**
  * Weighs the descriptions [T, D, W] of each tag by their similarity to the photo's global embedding [B, W] (RAM++, section
  * 3.3): softmax over the D descriptions of exp(scale) times the dot products.
  */
 export function reweight(global: Value, descriptions: Value, logScale: Value): Reweighted {
+  const parts = inParts(descriptions, 0, largestPart / (4 * sizeOf(descriptions.shape.slice(1)))).map((part) => reweightPart(global, part, logScale));
+  const joined = (of: (part: Reweighted) => Value): Value => concat(parts.map(of), 1);
+  return { labels: joined((part) => part.labels), similarity: joined((part) => part.similarity), weights: joined((part) => part.weights) };
+}
+
+function reweightPart(global: Value, descriptions: Value, logScale: Value): Reweighted {
   // Tags first in both products: the table of descriptions, the largest of all weights, is read as it is stored, and once for the batch.
   const dots = transpose(matMul(descriptions, transpose(global, [1, 0])), [0, 2, 1]); // [T, B, D]
   const weights = softmax(mul(dots, exp(logScale)));

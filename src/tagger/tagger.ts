@@ -100,9 +100,9 @@ export class Tagger implements AsyncDisposable {
     const precision = choosePrecision(folder, dtype);
     const files = graphFiles(folder.folder, precision);
     const large = await isLarge(files);
+    // Weights in 8 bits are read as fast where they lie; the parts of a large vocabulary share those of the head.
     // ONNX Runtime follows what a graph refers to: it opens what was checked.
-    const session = { ...sessionOptions, keepMemory: !large, after: verifyGraphs(folder, precision) };
-    // The parts of a large vocabulary share the weights of the head.
+    const session = { ...sessionOptions, keepMemory: !large, packWeights: !large || precision !== "q8", after: verifyGraphs(folder, precision) };
     const opening = [openSession({ file: files.vision }, session), openSession({ file: files.tagging }, { ...session, packWeights: !large })] as const;
     // The decoders are read while the sessions open.
     importDecoders().catch(() => undefined);
