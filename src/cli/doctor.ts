@@ -1,7 +1,6 @@
-import { diagnose, type Checked, type Diagnosis } from "../index.js";
+import { bytesText, diagnose, type Checked, type Diagnosis } from "../index.js";
 import { deviceOf, given, parseCommand, precisionOf, textOf } from "./arguments.js";
 import { printable, UsageError, write, type CliIo } from "./io.js";
-import { bytesText } from "./units.js";
 
 export const doctorHelp = `ramplus doctor [options]
 

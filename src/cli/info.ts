@@ -1,7 +1,6 @@
-import { findModel, packageVersion, readModelFolder, verifyGraphs, type PrecisionReport } from "../index.js";
+import { bytesText, findModel, packageVersion, readModelFolder, verifyGraphs, type PrecisionReport } from "../index.js";
 import { parseCommand } from "./arguments.js";
 import { printable, UsageError, write, type CliIo } from "./io.js";
-import { bytesText } from "./units.js";
 
 export const infoHelp = `ramplus info [MODEL] [--json]
 

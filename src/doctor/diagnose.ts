@@ -1,6 +1,7 @@
-import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Precision } from "../bundle/model-config.js";
+import { modelsFolder } from "../bundle/models-folder.js";
+import { hubCacheFolder } from "../cache-folder.js";
 import { packageNodeVersion, packageRoot, packageVersion } from "../package-info.js";
 import { devices as allDevices, type Device } from "../runtime/device.js";
 import { findModel } from "../tagger/find-model.js";
@@ -18,7 +19,7 @@ export interface DiagnoseOptions {
   readonly device?: Device;
   /** @default the model's own */
   readonly dtype?: Precision;
-  /** Folders in which model folders are looked for, beside the package's own. @default ["models"] */
+  /** Folders in which model folders are looked for, beside the package's own. @default "models" and the cache of `ramplus pull` */
   readonly folders?: readonly string[];
   /** Folder of downloads. @default that of the Hugging Face hub */
   readonly cache?: string;
@@ -32,11 +33,6 @@ export interface DiagnoseOptions {
 }
 
 type ProbedDevice = Exclude<Device, "auto">;
-
-/** Where the hub keeps its downloads unless told otherwise, by its own variables. */
-function hubCache(env: NodeJS.ProcessEnv): string {
-  return env["HF_HUB_CACHE"] || join(env["HF_HOME"] || join(env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "huggingface"), "hub");
-}
 
 /** A check in this process; what it throws is its finding. */
 async function checked<T>(check: () => T | Promise<T>): Promise<Checked<T>> {
@@ -85,10 +81,10 @@ export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis
   }
   onProgress("decoders");
   const decoders = withoutText(await inChild({ kind: "decoders" }, short));
-  const [cpu, memory, cache] = [await checked(() => inspectCpu()), await checked(() => inspectMemory()), await checked(() => inspectDisk(options.cache ?? hubCache(process.env)))];
+  const [cpu, memory, cache] = [await checked(() => inspectCpu()), await checked(() => inspectMemory()), await checked(() => inspectDisk(options.cache ?? hubCacheFolder()))];
 
   onProgress("models");
-  const folders = [model, ...(await findModelFolders([join(packageRoot(), "models"), ...(options.folders ?? ["models"])]))];
+  const folders = [model, ...(await findModelFolders([join(packageRoot(), "models"), ...(options.folders ?? ["models", modelsFolder()])]))];
   const models: Diagnosis["models"][number][] = [];
   const seen = new Set<string>();
   for (const folder of folders) {
