@@ -1,7 +1,7 @@
-import { convertCheckpoint, type PrecisionCheck } from "../index.js";
+import { convertCheckpoint, isImageFile, type PrecisionCheck } from "../index.js";
 import { countOf, given, parseCommand, precisionsOf, textOf } from "./arguments.js";
 import { findPhotos } from "./find-photos.js";
-import { UsageError, untilInterrupted, write, type CliIo } from "./io.js";
+import { UsageError, write, type CliIo } from "./io.js";
 
 export const convertHelp = `ramplus convert CHECKPOINT --out DIR [options]
 
@@ -39,12 +39,11 @@ export async function convertCommand(args: readonly string[], io: CliIo): Promis
   if (out === undefined) throw new UsageError("convert needs --out DIR");
   const where = textOf(values["check"]);
   const check = where === undefined ? undefined : await photosAt(where);
-  const converting = convertCheckpoint(file, out, {
+  const { folder, model, parameters, ignored, checks } = await convertCheckpoint(file, out, {
     ...given({ tags: textOf(values["tags"]), tagsZh: textOf(values["tags-zh"]), thresholds: textOf(values["thresholds"]) }),
     ...given({ imageSize: countOf("image-size", values["image-size"]), window: countOf("window", values["window"]), heads: countOf("heads", values["heads"]), dtypes: precisionsOf(values["dtype"]), check }),
     signal: io.signal,
   });
-  const { folder, model, parameters, ignored, checks } = await untilInterrupted(converting, io.signal);
   if (ignored.length > 0) io.stderr.write(`ramplus: ${ignored.length} tensors are not needed for tagging and were left out\n`);
   const name = model.modelType === "ram_plus" ? "RAM++" : "RAM";
   await write(io.stdout, `${folder}: ${name}, ${model.encoder.imageSize} px, ${model.tags} tags x ${model.descriptions}, ${(parameters / 1e6).toFixed(1)} M parameters\n`);
@@ -57,6 +56,8 @@ async function photosAt(path: string): Promise<string[]> {
   const photos: string[] = [];
   for await (const found of findPhotos([path], { recursive: false, onPassedOver: () => undefined })) {
     if ("error" in found) throw new UsageError(`--check ${found.error.message}`);
+    // Found out now, not after the conversion.
+    if (!(await isImageFile(found.path))) throw new UsageError(`--check ${found.path}: is not an image that can be read`);
     photos.push(found.path);
   }
   return photos;

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { bytesText, convertCheckpoint, listOfficialModels, modelsFolder, officialNames, pullModel, readModelFolder, replaceModelFolder, type OfficialModel, type Precision, type PulledModel } from "../index.js";
 import { didYouMean, given, parseCommand, precisionsOf, textOf } from "./arguments.js";
-import { printable, untilInterrupted, UsageError, write, type CliIo } from "./io.js";
+import { printable, UsageError, write, type CliIo } from "./io.js";
 import { columns } from "./quantities.js";
 import { transferReport } from "./transfer-report.js";
 
@@ -67,12 +67,11 @@ export async function pullCommand(args: readonly string[], io: CliIo): Promise<n
     return 0;
   }
   // The place is looked at before gigabytes are fetched for it.
-  const making = replaceModelFolder(folder, async (part) => {
+  const { model, parameters } = await replaceModelFolder(folder, async (part) => {
     const { checkpoint, lists } = await pull();
     io.stderr.write(`ramplus: converting ${name}; the tag lists ${lists === null ? "come with ramplus" : "of ramplus differ from the published ones, which were fetched"}\n`);
-    return convertCheckpoint(checkpoint!, part, { ...lists, ...given({ dtypes }) });
+    return convertCheckpoint(checkpoint!, part, { ...lists, ...given({ dtypes }), signal: io.signal });
   });
-  const { model, parameters } = await untilInterrupted(making, io.signal);
   io.stderr.write(`ramplus: ${model.encoder.imageSize} px, ${model.tags} tags x ${model.descriptions}, ${(parameters / 1e6).toFixed(1)} M parameters; the downloaded files stay for other precisions (ramplus cache clean ${name}-files frees them)\n`);
   await write(io.stdout, `${folder}\n`);
   return 0;

@@ -29,8 +29,8 @@ const model: RamConfig = {
 type Named = Map<string, Tensor<"float32">>;
 
 /** Weights whose products keep the size of what goes in, as trained ones do. */
-function lively(): Named {
-  const weights = initialWeights(model, 5);
+function lively(config = model): Named {
+  const weights = initialWeights(config, 5);
   for (const { shape, data } of weights.values()) {
     if (shape.length !== 2 || shape[1]! < 64) continue;
     const size = Math.sqrt(data.reduce((sum, v) => sum + v * v, 0) / data.length);
@@ -65,11 +65,11 @@ async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
   }
 }
 
-async function write(folder: string, weights: Named): Promise<void> {
+async function write(folder: string, weights: Named, config = model): Promise<void> {
   await writeModel(folder, {
-    model,
+    model: config,
     weights: (name) => weights.get(name)!,
-    tags: Array.from({ length: model.tags }, (_, id) => ({ id, en: `tag ${id}`, zh: "", threshold: 0.5 })),
+    tags: Array.from({ length: config.tags }, (_, id) => ({ id, en: `tag ${id}`, zh: "", threshold: 0.5 })),
     preprocessor: { size: 32, mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] },
     dtypes: ["fp32", "fp16", "q8"],
     card: "",
@@ -77,9 +77,9 @@ async function write(folder: string, weights: Named): Promise<void> {
   });
 }
 
-const lossOf = (weights: Named): Promise<number> =>
+const lossOf = (weights: Named, config = model): Promise<number> =>
   inFolder(async (folder) => {
-    await write(folder, weights);
+    await write(folder, weights, config);
     return (await checkPrecisions(folder, ["q8"], folder, photos))[0]!.meanError;
   });
 
@@ -105,6 +105,12 @@ test("q8 is a quarter of fp32, in integers where it says, and costs little", asy
     assert.ok((await count(tagging, "MatMulNBits")) >= 4);
     assert.equal(await count(tagging, "DequantizeLinear"), 1);
   });
+});
+
+test("q8 of RAM, which has one embedding a tag, costs little too", async () => {
+  const ram: RamConfig = { ...model, modelType: "ram", tags: 300, descriptions: 1 };
+  const loss = await lossOf(lively(ram), ram);
+  assert.ok(loss > 0 && loss < 1e-2, `${loss}`);
 });
 
 test("channels of a norm that are far larger than the others cost q8 nothing", async () => {
