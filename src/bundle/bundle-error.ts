@@ -1,6 +1,6 @@
 import { RamplusError } from "../error.js";
 
-export type BundleErrorCode = "model-not-found" | "bad-config" | "bad-version" | "missing-file" | "bad-tags" | "bad-graph" | "dtype-unavailable" | "exists";
+export type BundleErrorCode = "model-not-found" | "bad-config" | "bad-version" | "missing-file" | "bad-tags" | "bad-graph" | "dtype-unavailable" | "no-bank-graph" | "exists";
 
 /** A model folder that cannot be used. */
 export class BundleError extends RamplusError {

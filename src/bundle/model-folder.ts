@@ -61,6 +61,14 @@ export function graphFiles(folder: string, dtype: Precision): GraphFiles {
   return { vision: join(folder, "onnx", `vision_model${suffix}.onnx`), tagging: join(folder, "onnx", `tagging_model${suffix}.onnx`) };
 }
 
+/**
+ * The graph of a precision that takes tags as inputs: `image_embeds` [batch, 1 + N, W] and the rows of a bank to `logits`.
+ * Folders written before there were banks lack it.
+ */
+export function bankGraphFile(folder: string, dtype: Precision): string {
+  return join(folder, "onnx", `bank_model${precisionSuffix[dtype]}.onnx`);
+}
+
 /** Reads and checks a model folder. Throws a BundleError naming the file that is wrong. */
 export async function readModelFolder(folder: string): Promise<ModelFolder> {
   const info = await stat(folder).catch(() => null);

@@ -5,7 +5,7 @@ import { OnnxError } from "../onnx/onnx-error.js";
 import { outlineOnnx, type OnnxOutline, type OutlinedValue } from "../onnx/outline-onnx.js";
 import { formatShape } from "../tensor/shape.js";
 import { BundleError } from "./bundle-error.js";
-import { graphFiles, type ModelFolder } from "./model-folder.js";
+import { bankGraphFile, graphFiles, type ModelFolder } from "./model-folder.js";
 import type { Precision } from "./model-config.js";
 
 /** What a graph of a model folder is. */
@@ -45,7 +45,7 @@ export async function verifyGraphs(model: ModelFolder, dtype: Precision): Promis
   const files = graphFiles(model.folder, dtype);
   const root = await realpath(model.folder);
   const { size } = model.preprocessor;
-  const [vision, tagging] = await Promise.all([verifyGraph(files.vision, root, "pixel_values", "image_embeds"), verifyGraph(files.tagging, root, "image_embeds", "logits")]);
+  const [vision, tagging] = await Promise.all([verifyGraph(files.vision, root, ["pixel_values"], "image_embeds"), verifyGraph(files.tagging, root, ["image_embeds"], "logits")]);
   const pixels = ["batch", 3, size, size];
   if (!fits(vision.input.shape, pixels)) throw new BundleError("bad-graph", files.vision, `takes pixel_values ${formatShape(vision.input.shape)}, but preprocessor_config.json makes ${formatShape(pixels)}`);
   if (!fits(vision.output.shape, tagging.input.shape)) throw new BundleError("bad-graph", files.tagging, `takes image_embeds ${formatShape(tagging.input.shape)}, but the vision graph gives ${formatShape(vision.output.shape)}`);
@@ -59,19 +59,51 @@ function fits(shape: readonly Dim[], expected: readonly Dim[]): boolean {
   return shape.length === expected.length && shape.every((dim, axis) => (axis === 0 ? typeof dim === "string" : typeof dim === "string" || typeof expected[axis] === "string" || dim === expected[axis]));
 }
 
-async function verifyGraph(file: string, root: string, input: string, output: string): Promise<GraphReport> {
+/** Whether a model's graph for banks can be had, and what it asks for. */
+export interface BankGraphReport extends GraphReport {
+  /** Width of the rows, W. */
+  readonly width: number;
+  /** Tags have one row each (RAM), or several descriptions. */
+  readonly rows: "one" | "several";
+  /** Each tag has a bias. */
+  readonly biased: boolean;
+}
+
+/**
+ * Checks the graph for banks of tags, as `verifyGraphs` does with the others. Throws a BundleError: no-bank-graph for a folder
+ * that was written before there were banks, or naming what is wrong.
+ */
+export async function verifyBankGraph(model: ModelFolder, dtype: Precision): Promise<BankGraphReport> {
+  const file = bankGraphFile(model.folder, dtype);
+  if ((await stat(file).catch(() => null)) === null) throw new BundleError("no-bank-graph", file, "is missing, so this model takes no other tags than its own: convert the checkpoint again with this release");
+  const root = await realpath(model.folder);
+  const report = await verifyGraph(file, root, ["image_embeds", "label_embed"], "logits", ["label_mask", "label_bias"]);
+  const shapeOf = (name: string): readonly Dim[] | undefined => report.inputs.find((value) => value.name === name)?.shape;
+  const embed = shapeOf("label_embed")!;
+  const width = embed.at(-1);
+  const rows = shapeOf("label_mask") === undefined ? "one" : "several";
+  const symbolic = (dims: readonly Dim[] | undefined): boolean => dims === undefined || dims.every((dim) => typeof dim === "string");
+  if (typeof width !== "number" || width < 1 || embed.length !== (rows === "one" ? 2 : 3) || !symbolic(embed.slice(0, -1)) || !symbolic(shapeOf("label_mask")) || !symbolic(shapeOf("label_bias")) || report.output.shape.length !== 2) {
+    throw new BundleError("bad-graph", file, `takes label_embed ${formatShape(embed)}: expected ${formatShape(rows === "one" ? ["tags", "W"] : ["tags", "descriptions", "W"])}`);
+  }
+  return { ...report, width, rows, biased: shapeOf("label_bias") !== undefined };
+}
+
+async function verifyGraph(file: string, root: string, required: readonly string[], output: string, optional: readonly string[] = []): Promise<GraphReport & { readonly inputs: readonly OutlinedValue[] }> {
   const size = await sizeInside(file, root, file);
   if (size > largestGraph) throw new BundleError("bad-graph", file, `has ${size} bytes; a graph has at most ${largestGraph}, with its weights in a file beside it`);
   const outline = outlineOf(file, await readFile(file));
-  const values = { input: outline.inputs[0], output: outline.outputs.find(({ name }) => name === output) };
-  if (outline.inputs.length !== 1 || values.input?.name !== input || values.output === undefined) {
+  const has = (name: string): boolean => outline.inputs.some((value) => value.name === name);
+  const input = outline.inputs.find(({ name }) => name === required[0]);
+  const given = outline.outputs.find(({ name }) => name === output);
+  if (!required.every(has) || outline.inputs.some(({ name }) => !required.includes(name) && !optional.includes(name)) || input === undefined || given === undefined) {
     const names = (list: readonly OutlinedValue[]): string => list.map(({ name }) => name).join(", ") || "nothing";
-    throw new BundleError("bad-graph", file, `expected a graph from ${input} to ${output}; it goes from ${names(outline.inputs)} to ${names(outline.outputs)}`);
+    throw new BundleError("bad-graph", file, `expected a graph from ${required.join(", ")} to ${output}; it goes from ${names(outline.inputs)} to ${names(outline.outputs)}`);
   }
-  for (const { name, elementType } of [values.input, values.output]) if (elementType !== float32) throw new BundleError("bad-graph", file, `${name} has ONNX's element type ${elementType}; expected float32 (${float32})`);
+  for (const { name, elementType } of [...outline.inputs, given]) if (elementType !== float32) throw new BundleError("bad-graph", file, `${name} has ONNX's element type ${elementType}; expected float32 (${float32})`);
   const weights = await verifyReferences(file, root, outline);
   const parameters = outline.tensors.reduce((sum, tensor) => sum + (wholeNumbers.has(tensor.elementType) ? 0 : tensor.elements), 0);
-  return { file, input: values.input, output: values.output, parameters, bytes: size + weights };
+  return { file, inputs: outline.inputs, input, output: given, parameters, bytes: size + weights };
 }
 
 function outlineOf(file: string, bytes: Uint8Array): OnnxOutline {

@@ -31,6 +31,8 @@ export interface LabelRows {
   readonly embed: Value;
   /** [T] */
   readonly bias: Value | null;
+  /** Added to the weights of descriptions before their softmax, [T, D]: far below 0 for those that a tag lacks. */
+  readonly mask?: Value;
 }
 
 /** The embeddings of all tags. */
@@ -49,7 +51,7 @@ const largestInner = 16 * 1024 * 1024;
 export function tagLogits(imageEmbeds: Value, labels: LabelRows, p: Params, c: RamConfig, hooks: NetworkHooks = {}): Value {
   if (c.modelType === "ram") return headLogits(labels.embed, imageEmbeds, p, c, hooks);
   const logScale = p.get("reweight_scale", [], { kind: "constant", value: Math.log(1 / 0.07) });
-  const reweighted = reweight(globalEmbedding(imageEmbeds), labels.embed, logScale);
+  const reweighted = reweight(globalEmbedding(imageEmbeds), labels.embed, logScale, labels.mask);
   hooks.observe?.("reweight_softmax", reweighted.weights);
   hooks.observe?.("label_embed_reweighted", reweighted.labels);
   const logits = headLogits(reweighted.labels, imageEmbeds, p, c, hooks);
@@ -79,6 +81,20 @@ export function ramGraphs(p: Params, c: RamConfig, batch: Dim = "batch", hooks: 
   const embeds = projectTokens(encode(image, p, c, hooks), p, c);
   const given = input("image_embeds", "float32", [batch, 1 + encoderGrid(c.encoder) ** 2, c.textWidth]);
   return { vision: { image_embeds: embeds }, tagging: { logits: tagLogits(given, allLabels(p, c), p, c, hooks) } };
+}
+
+/**
+ * The tagging graph for any tags: these are inputs like the photo. `image_embeds` [batch, 1 + N, W] and `label_embed`
+ * [tags, descriptions, W] with `label_mask` [tags, descriptions], in RAM [tags, W] alone, and where the network has the
+ * similarity term `label_bias` [tags], to `logits` [batch, tags].
+ */
+export function bankGraph(p: Params, c: RamConfig): { readonly logits: Value } {
+  const embeds = input("image_embeds", "float32", ["batch", 1 + encoderGrid(c.encoder) ** 2, c.textWidth]);
+  const ram = c.modelType === "ram";
+  const embed = input("label_embed", "float32", ram ? ["tags", c.textWidth] : ["tags", "descriptions", c.textWidth]);
+  const bias = c.similarity ? input("label_bias", "float32", ["tags"]) : null;
+  const labels = { embed, bias, ...(!ram && { mask: input("label_mask", "float32", ["tags", "descriptions"]) }) };
+  return { logits: tagLogits(embeds, labels, p, c) };
 }
 
 /** Logits [B, T] for images [B, 3, S, S]: the whole network in one. */

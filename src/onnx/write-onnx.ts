@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { open, rename, rm, type FileHandle } from "node:fs/promises";
 import { basename } from "node:path";
 import { create, toBinary } from "@bufbuild/protobuf";
@@ -23,6 +24,9 @@ import {
   type ValueInfoProto,
 } from "./onnx_pb.js";
 import { encodeTensor, tensorBytes, type ExternalRange } from "./tensor-proto.js";
+
+/** Weights that lie in the files of graphs already written: where, by a sha256 of type, shape and values. */
+export type WrittenWeights = Map<string, ExternalRange>;
 
 /** Gives the values of a parameter by name. */
 export type Weights = (name: string) => Tensor | Promise<Tensor>;
@@ -136,18 +140,22 @@ export async function encodeOnnx(outputs: Readonly<Record<string, Value>>, weigh
 
 /**
  * Writes the graph that computes `outputs` to `file` and its larger weights to `file.data`, one weight in memory at a time.
- * Both are written beside and renamed. Throws an OnnxError for missing or misshapen weights.
+ * Both are written beside and renamed. Weights that are in `written`, those of other graphs in the same folder, are referred to
+ * there, and the others are added to it. Throws an OnnxError for missing or misshapen weights.
  */
-export async function writeOnnx(file: string, outputs: Readonly<Record<string, Value>>, weights: Weights, name = "ramplus"): Promise<void> {
+export async function writeOnnx(file: string, outputs: Readonly<Record<string, Value>>, weights: Weights, written?: WrittenWeights): Promise<void> {
   const dataFile = `${file}.data`;
   const temporary = [`${file}.part`, `${dataFile}.part`] as const;
   let handle: FileHandle | null = null;
   try {
     handle = await open(temporary[1], "w");
     let end = 0;
-    const graph = await encodeGraph(name, outputs, weights, async (_name, weight) => {
+    const graph = await encodeGraph("ramplus", outputs, weights, async (_name, weight) => {
       const bytes = tensorBytes(weight);
       if (bytes.byteLength < inlineBytes) return bytes;
+      const digest = written && createHash("sha256").update(`${weight.dtype}${formatShape(weight.shape)}`).update(bytes).digest("hex");
+      const known = digest === undefined ? undefined : written!.get(digest);
+      if (known !== undefined) return known;
       // ONNX Runtime maps large weights from the file, which needs page-aligned offsets.
       const alignment = elementCount(weight.shape) * byteSize(weight.dtype) >= 1 << 20 ? 4096 : 64;
       const offset = Math.ceil(end / alignment) * alignment;
@@ -155,16 +163,20 @@ export async function writeOnnx(file: string, outputs: Readonly<Record<string, V
         done += (await handle!.write(bytes, done, Math.min(bytes.byteLength - done, 1 << 28), offset + done)).bytesWritten;
       }
       end = offset + bytes.byteLength;
-      return { location: basename(dataFile), offset, length: bytes.byteLength };
+      const range = { location: basename(dataFile), offset, length: bytes.byteLength };
+      if (digest !== undefined) written!.set(digest, range);
+      return range;
     });
     await handle.sync();
     await handle.close();
+    const nothingBeside = end === 0;
     handle = await open(temporary[0], "w");
     await handle.writeFile(encodeModel(graph));
     await handle.sync();
     await handle.close();
     handle = null;
-    await rename(temporary[1], dataFile);
+    if (nothingBeside) await rm(dataFile, { force: true });
+    else await rename(temporary[1], dataFile);
     await rename(temporary[0], file);
   } finally {
     await handle?.close().catch(() => undefined);

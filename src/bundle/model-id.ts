@@ -1,0 +1,29 @@
+import { createHash, type Hash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import type { Precision } from "./model-config.js";
+import { bankGraphFile, graphFiles, type ModelFolder } from "./model-folder.js";
+
+async function update(hash: Hash, file: string, signal?: AbortSignal): Promise<void> {
+  if ((await stat(file).catch(() => null)) === null) return;
+  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20, ...(signal && { signal }) })) hash.update(chunk as Uint8Array);
+}
+
+/** What a photo's features depend on besides the photo: a sha256 of the vision graph at a precision, its weights, and what is done to a photo before. */
+export async function visionId({ folder, preprocessor }: ModelFolder, dtype: Precision, signal?: AbortSignal): Promise<string> {
+  const { vision } = graphFiles(folder, dtype);
+  const hash = createHash("sha256").update(JSON.stringify(preprocessor));
+  for (const file of [vision, `${vision}.data`]) await update(hash, file, signal);
+  return hash.digest("hex");
+}
+
+/**
+ * What rows learned on a model's features depend on: a sha256 of its vision graph at its default precision and of the graph of
+ * its head. The head's large weights lie elsewhere, but none of them is changed alone: biases and norms are in the graph itself.
+ */
+export async function modelId(model: ModelFolder, signal?: AbortSignal): Promise<string> {
+  const { defaultDtype } = model.config;
+  const hash = createHash("sha256").update(await visionId(model, defaultDtype, signal));
+  await update(hash, bankGraphFile(model.folder, defaultDtype), signal);
+  return hash.digest("hex");
+}
