@@ -7,7 +7,7 @@ const allowed = {
   onnx: ["graph", "tensor"],
   runtime: ["onnx", "graph", "tensor"],
   model: ["graph", "tensor"],
-  vocab: ["tensor"],
+  vocab: ["checkpoint", "tensor"],
   describe: ["vocab", "tensor"],
   bundle: ["vocab", "onnx", "graph", "tensor"],
   hub: ["bundle", "runtime", "tensor"],

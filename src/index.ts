@@ -3,6 +3,8 @@ export { RamplusError } from "./error.js";
 
 export { Tagger } from "./tagger/tagger.js";
 export type { TaggerOptions, TagOptions, TagOutcome, TagResult, TagStreamOptions, TagTimes } from "./tagger/tagger.js";
+export type { ChosenTag, TagChoiceOptions } from "./tagger/tag-choice.js";
+export { fitsPattern } from "./tagger/wildcards.js";
 export type { TagScore, SelectOptions } from "./tagger/select-tags.js";
 export type { ImageInput, LoadOptions } from "./tagger/image-input.js";
 export { TaggerError } from "./tagger/tagger-error.js";
@@ -22,11 +24,15 @@ export { readDescriptions, parseDescriptions, writeDescriptions } from "./vocab/
 export type { Description } from "./vocab/descriptions.js";
 export { classTexts, photoText, promptTemplates, templateDescriptions } from "./vocab/prompt-templates.js";
 export { readTextList } from "./vocab/text-lists.js";
+export { descriptionsOf, diffBanks, mergeBanks, openSetThreshold, originText } from "./vocab/tag-bank.js";
+export type { BankDifference, BankOrigin, BankTag, TagBank, WordEncoder } from "./vocab/tag-bank.js";
+export { bankFile, banksFolder, listBanks, readBank, writeBank } from "./vocab/bank-file.js";
+export type { WriteBankOptions } from "./vocab/bank-file.js";
 
 export { readModelFolder } from "./bundle/model-folder.js";
 export type { ModelFolder } from "./bundle/model-folder.js";
-export { verifyGraphs } from "./bundle/verify-graphs.js";
-export type { GraphReport, PrecisionReport } from "./bundle/verify-graphs.js";
+export { verifyBankGraph, verifyGraphs } from "./bundle/verify-graphs.js";
+export type { BankGraphReport, GraphReport, PrecisionReport } from "./bundle/verify-graphs.js";
 export { precisions } from "./bundle/model-config.js";
 export type { ModelConfig, Precision, PreprocessorConfig } from "./bundle/model-config.js";
 export { modelsFolder } from "./bundle/models-folder.js";
@@ -37,7 +43,7 @@ export { devices } from "./runtime/device.js";
 export type { Device } from "./runtime/device.js";
 export { RuntimeError } from "./runtime/runtime-error.js";
 
-export { cleanCache, convertCheckpoint, describeByTemplates, describedEmbeddings, describeTags, diagnose, finishModel, listCache, listOfficialModels, loadTextEncoder, planDescriptions, pullModel, setupCuda, train, verifyModel } from "./on-demand.js";
+export { buildBank, cleanCache, convertCheckpoint, describeByTemplates, describedEmbeddings, describeTags, diagnose, finishModel, listCache, listOfficialModels, loadTextEncoder, planDescriptions, pullModel, setupCuda, train, verifyModel } from "./on-demand.js";
 export type { ConvertOptions, ConvertResult } from "./convert/convert-checkpoint.js";
 export type { PrecisionCheck } from "./convert/check-precisions.js";
 export type { DifferingTag, LogitComparison } from "./convert/compare-logits.js";
@@ -46,6 +52,7 @@ export type { ReferenceKind } from "./convert/reference-kind.js";
 export type { FailedPhoto, VerifyMeasure, VerifyOptions, VerifyPhoto, VerifyReport } from "./convert/verify-model.js";
 export { ConvertError } from "./convert/convert-error.js";
 export type { EncodeOptions, TextEncoder, TextEncoderOptions } from "./convert/text-encoder.js";
+export type { BuildBankOptions } from "./convert/build-bank.js";
 export type { DescribedOptions, TagEmbedding } from "./convert/described-embeddings.js";
 export { CheckpointError } from "./checkpoint/checkpoint-error.js";
 

@@ -43,3 +43,6 @@ export const describeTags: typeof import("./describe/describe-tags.js").describe
 
 /** As `describeByTemplates` of `describe/describe-by-templates.ts`. */
 export const describeByTemplates: typeof import("./describe/describe-by-templates.js").describeByTemplates = async (...given) => (await import("./describe/describe-by-templates.js")).describeByTemplates(...given);
+
+/** As `buildBank` of `convert/build-bank.ts`. */
+export const buildBank: typeof import("./convert/build-bank.js").buildBank = async (...given) => (await import("./convert/build-bank.js")).buildBank(...given);

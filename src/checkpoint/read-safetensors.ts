@@ -42,12 +42,17 @@ function storedTensor(source: ByteSource, base: number, { name, dtype, shape, be
 
 /** Reads a whole safetensors file into memory, in the file's order. Throws CheckpointError. */
 export async function readSafetensors(file: string): Promise<Map<string, Tensor>> {
+  return (await readSafetensorsFile(file)).tensors;
+}
+
+/** As `readSafetensors`, with the file's metadata. */
+export async function readSafetensorsFile(file: string): Promise<{ readonly tensors: Map<string, Tensor>; readonly metadata: ReadonlyMap<string, string> }> {
   const source = await openByteSource(file);
   try {
-    const { tensors } = await openSafetensors(source);
+    const { tensors, metadata } = await openSafetensors(source);
     const read = new Map<string, Tensor>();
     for (const [name, stored] of tensors) read.set(name, await stored.read());
-    return read;
+    return { tensors: read, metadata };
   } finally {
     await source.close();
   }

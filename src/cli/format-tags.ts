@@ -62,7 +62,7 @@ function textEntry(entry: TagEntry, { lang, colour, width }: FormatOptions): str
   const lines = entry.tags.map((tag) => {
     const filled = Math.round(tag.score * 12);
     const bar = paint(36, "█".repeat(filled)) + paint(2, "·".repeat(12 - filled));
-    const second = lang === "both" ? `  ${cut(printable(tag.zh.trim()), room - nameColumns - 2)}` : "";
+    const second = tag.placed !== undefined ? `  by ${cut(printable(tag.placed.by), room - nameColumns - 5)}` : lang === "both" ? `  ${cut(printable(tag.zh.trim()), room - nameColumns - 2)}` : "";
     return `  ${bar} ${tag.score.toFixed(3)}  ${padded(cut(first(tag), nameColumns), nameColumns)}${second}`.trimEnd();
   });
   return `${title}\n${lines.join("\n")}\n`;

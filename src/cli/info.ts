@@ -1,4 +1,4 @@
-import { bytesText, findModel, packageVersion, readModelFolder, verifyGraphs, type PrecisionReport } from "../index.js";
+import { BundleError, bytesText, findModel, packageVersion, readModelFolder, verifyBankGraph, verifyGraphs, type BankGraphReport, type ModelFolder, type Precision, type PrecisionReport } from "../index.js";
 import { parseCommand } from "./arguments.js";
 import { printable, UsageError, write, type CliIo } from "./io.js";
 
@@ -13,14 +13,24 @@ Exit codes: 0 the folder is sound, 3 it is not, and the message says which file.
 const shapeText = ({ input, output }: PrecisionReport["vision"]): string => `${printable(input.name)} [${input.shape.map(String).map(printable).join(", ")}] to ${printable(output.name)} [${output.shape.map(String).map(printable).join(", ")}]`;
 const millions = (count: number): string => `${(count / 1e6).toFixed(1)} M`;
 
+/** The graph for banks; null in a folder that was written before there were any. */
+async function bankGraph(model: ModelFolder, dtype: Precision): Promise<BankGraphReport | null> {
+  try {
+    return await verifyBankGraph(model, dtype);
+  } catch (error) {
+    if (error instanceof BundleError && error.code === "no-bank-graph") return null;
+    throw error;
+  }
+}
+
 /** `ramplus info`. */
 export async function infoCommand(args: readonly string[], io: CliIo): Promise<number> {
   const { values, positionals } = parseCommand("info", args, { json: { type: "boolean" } });
   if (positionals.length > 1) throw new UsageError("info takes one MODEL");
   const model = await readModelFolder(findModel(positionals[0]));
   const { folder, config, preprocessor, tags } = model;
-  const reports: PrecisionReport[] = [];
-  for (const dtype of config.dtypes) reports.push(await verifyGraphs(model, dtype));
+  const reports: (PrecisionReport & { bank: BankGraphReport | null })[] = [];
+  for (const dtype of config.dtypes) reports.push({ ...(await verifyGraphs(model, dtype)), bank: await bankGraph(model, dtype) });
   const off = tags.filter((tag) => tag.threshold === null || tag.threshold >= 1).length;
   if (values["json"] === true) {
     await write(io.stdout, `${JSON.stringify({ ramplus: packageVersion(), folder, config, preprocessor, tags: tags.length, tagsOff: off, precisions: reports }, null, 2)}\n`);
@@ -41,6 +51,7 @@ export async function infoCommand(args: readonly string[], io: CliIo): Promise<n
       ["vision", vision],
       ["tagging", tagging],
     ] as const) lines.push(`    ${part.padEnd(8)}${millions(graph.parameters)}, ${bytesText(graph.bytes)}: ${shapeText(graph)}`);
+    lines.push(`    bank    ${report.bank === null ? "none: this folder takes no other tags than its own; convert the checkpoint again" : `rows of ${report.bank.width} values, ${report.bank.rows === "one" ? "one" : "one or several"} a tag`}`);
   }
   await write(io.stdout, `${lines.join("\n")}\n`);
   return 0;

@@ -1,9 +1,11 @@
 import { addAbortSignal } from "node:stream";
-import { Tagger, type TagScore, type TagResult } from "../index.js";
+import { openSetThreshold, readBank, Tagger, type ChosenTag, type TagBank, type TagResult, type TagScore } from "../index.js";
 import { choiceOf, countOf, deviceOf, given, parseCommand, precisionOf, textOf } from "./arguments.js";
 import { findPhotos, type FoundPhoto } from "./find-photos.js";
 import { formatterOf, tagFormats, type Language, type TagEntry } from "./format-tags.js";
 import { printable, UsageError, write, type CliIo } from "./io.js";
+import { textEncoders } from "./text-encoder.js";
+import { listOf } from "./vocab.js";
 
 export const tagHelp = `ramplus tag PATH... [options]
 
@@ -11,6 +13,12 @@ Tags photos. PATH is a file, a folder, a glob in quotes, or - for one photo on s
 
   --model DIR|NAME      model folder, or the name of an embedded model (default: ramplus-tiny)
   --format FORMAT       text (default), json, jsonl, csv, reference ("a | b | c")
+  --vocab NAME,...      look for the tags of these banks (ramplus vocab) and no others; built-in,NAME adds the model's own
+  --tags A,B,...        look for these alone: tags, words that WordNet places among them, with a text encoder any words
+  --only, --exclude P   tags that fit, do not fit, a pattern (* and ?); several, separated by commas
+  --open-set            as the reference's open set: the tags of --vocab or --tags alone, threshold 0.5 for all
+  --text-encoder DIR    folder of a CLIP model, for --tags (default: what ramplus pull clip-text fetched, for official models)
+  --cache DIR           keep photos' features: other tags are then looked for at the head's cost alone
   --threshold T         official (default: each tag's own) or a number from 0 to 1 for all tags
   --top N               at most N tags a photo
   --all                 every tag with its score, by id
@@ -28,6 +36,13 @@ const options = {
   model: { type: "string" },
   format: { type: "string" },
   threshold: { type: "string" },
+  vocab: { type: "string" },
+  tags: { type: "string" },
+  only: { type: "string" },
+  exclude: { type: "string" },
+  "open-set": { type: "boolean" },
+  "text-encoder": { type: "string" },
+  cache: { type: "string" },
   top: { type: "string" },
   all: { type: "boolean" },
   lang: { type: "string" },
@@ -60,9 +75,18 @@ async function readInput({ stdin, signal }: CliIo): Promise<File> {
   return new File(chunks, "standard input");
 }
 
-/** Every tag with its score, by id. */
-function allTags(tagger: Tagger, { scores }: TagResult, threshold: "official" | number): TagScore[] {
-  return tagger.tags.map((tag) => ({ id: tag.id, en: tag.en, zh: tag.zh, score: scores![tag.id]!, threshold: threshold === "official" ? tag.threshold : threshold }));
+/** Every tag that was looked for with its score, by id. */
+function allTags(tags: readonly ChosenTag[], { scores }: TagResult, threshold: "official" | number): TagScore[] {
+  return tags.map((tag) => ({ id: tag.id, en: tag.en, zh: tag.zh, score: scores![tag.id]!, threshold: threshold === "official" ? tag.threshold : threshold, ...(tag.bank !== undefined && { bank: tag.bank }) }));
+}
+
+/** The banks of --vocab, and whether the model's own tags are among what is looked for. */
+async function banksOf(names: readonly string[] | undefined): Promise<{ banks?: TagBank[]; builtIn?: boolean }> {
+  if (names === undefined) return {};
+  if (names.length === 0) throw new UsageError("--vocab needs the NAME of a bank (ramplus vocab list)");
+  const banks: TagBank[] = [];
+  for (const name of new Set(names)) if (name !== "built-in") banks.push(await readBank(name));
+  return { banks, builtIn: names.includes("built-in") };
 }
 
 /** `ramplus tag`. */
@@ -71,11 +95,19 @@ export async function tagCommand(args: readonly string[], io: CliIo): Promise<nu
   if (positionals.length === 0) throw new UsageError("tag needs a PATH: a photo, a folder, a glob or - (ramplus tag --help)");
   const format = choiceOf("format", values["format"], tagFormats) ?? "text";
   const lang: Language = choiceOf("lang", values["lang"], ["en", "zh", "both"]) ?? (format === "reference" ? "en" : "both");
-  const threshold = thresholdOf(values["threshold"]);
+  const [vocab, words] = [listOf(values["vocab"]), listOf(values["tags"])];
+  const openSet = values["open-set"] === true;
+  if (openSet && vocab === undefined && words === undefined) throw new UsageError("--open-set needs --vocab NAME or --tags A,B: the tags to look for");
+  if (openSet && (values["threshold"] !== undefined || vocab?.includes("built-in") === true)) throw new UsageError("--open-set looks for the given tags alone, at threshold 0.5: leave out --threshold and built-in");
+  const threshold = openSet ? openSetThreshold : thresholdOf(values["threshold"]);
   const [top, batch, all] = [countOf("top", values["top"]), countOf("batch", values["batch"], 1024), values["all"] === true];
   const notice = (line: string): void => void io.stderr.write(`ramplus: ${line}\n`);
   const loading = given({ device: deviceOf(values["device"]), dtype: precisionOf(values["dtype"]) });
-  await using tagger = await Tagger.load(textOf(values["model"]), { ...loading, onNotice: notice, signal: io.signal });
+  const choice = { ...(await banksOf(vocab)), ...given({ tags: words, only: listOf(values["only"]), exclude: listOf(values["exclude"]) }), signal: io.signal };
+  await using encoders = textEncoders(textOf(values["text-encoder"]), io);
+  await using tagger = await Tagger.load(textOf(values["model"]), { ...loading, ...given({ cache: textOf(values["cache"]) }), textEncoder: encoders.open, onNotice: notice, signal: io.signal });
+  // Asked for first, so that a word that nothing knows is told of before any photo.
+  const chosen = await tagger.chosenTags(choice);
 
   const formatter = formatterOf(format, { lang, colour: io.stdout.isTTY === true && !io.env["NO_COLOR"], width: Math.min(io.stdout.columns ?? 80, 120) });
   let [count, failed, passedOver] = [0, 0, 0];
@@ -104,12 +136,12 @@ export async function tagCommand(args: readonly string[], io: CliIo): Promise<nu
     }
   };
   await write(io.stdout, formatter.begin);
-  const tagging = { threshold, orient: values["no-orient"] !== true, scores: all, signal: io.signal, ...given({ top, batch }) };
+  const tagging = { ...choice, threshold, orient: values["no-orient"] !== true, scores: all, ...given({ top, batch }) };
   for await (const outcome of tagger.tagStream(inputs(), tagging)) {
     const { photo, before } = waiting.shift()!;
     for (const entry of before) await emit(entry);
     if ("error" in outcome) await emit({ file: photo, error: { code: outcome.error.code, message: outcome.error.message } });
-    else await emit({ file: photo, tags: all ? allTags(tagger, outcome.result, threshold) : outcome.result.tags, ms: outcome.result.ms });
+    else await emit({ file: photo, tags: all ? allTags(chosen, outcome.result, threshold) : outcome.result.tags, ms: outcome.result.ms });
   }
   for (const entry of errors) await emit(entry);
   await write(io.stdout, formatter.end(count));

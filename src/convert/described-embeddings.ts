@@ -1,4 +1,5 @@
 import type { Description } from "../vocab/descriptions.js";
+import { meanRow } from "../vocab/tag-bank.js";
 import type { EncodeOptions, TextEncoder } from "./text-encoder.js";
 
 export interface DescribedOptions extends Pick<EncodeOptions, "signal" | "onProgress"> {
@@ -26,14 +27,6 @@ export async function describedEmbeddings(descriptions: readonly Description[], 
   return descriptions.map(({ tag, texts }) => {
     const rows = vectors.slice(row * encoder.width, (row + texts.length) * encoder.width);
     row += texts.length;
-    return { tag, rows: kind === "ram_plus" ? rows : meanDirection(rows, encoder.width) };
+    return { tag, rows: kind === "ram_plus" ? rows : meanRow(rows, encoder.width) };
   });
-}
-
-/** The mean of rows [n, width], brought to unit length: [1, width]. */
-function meanDirection(rows: Float32Array, width: number): Float32Array {
-  const sums = new Float64Array(width);
-  rows.forEach((v, i) => (sums[i % width]! += v));
-  const length = Math.sqrt(sums.reduce((sum, v) => sum + v * v, 0));
-  return Float32Array.from(sums, (v) => v / length);
 }

@@ -25,6 +25,12 @@ export function imageName(image: ImageInput): string {
   return image instanceof Blob && "name" in image && typeof image.name === "string" ? image.name : "image bytes";
 }
 
+/** The bytes of a photo's file; null for pixels. Throws an ImageError or TaggerError naming it. */
+export async function photoBytes(image: ImageInput, signal?: AbortSignal): Promise<Uint8Array | null> {
+  signal?.throwIfAborted();
+  return isPixels(image) ? null : readBytes(image, signal);
+}
+
 async function readBytes(image: Exclude<ImageInput, Pixels>, signal?: AbortSignal): Promise<Uint8Array> {
   if (typeof image === "string") return readImageFile(image);
   if (image instanceof URL) return image.protocol === "file:" ? readImageFile(pathOf(image)) : download(image, imageName(image), signal);
@@ -50,10 +56,10 @@ function checkPixels(pixels: Pixels): Pixels {
   return pixels;
 }
 
-/** Reads and decodes a photo. Throws an ImageError or TaggerError naming it. */
-export async function loadPixels(image: ImageInput, { orient = true, signal }: LoadOptions = {}): Promise<Pixels> {
+/** Decodes a photo whose bytes were read (`photoBytes`). Throws an ImageError or TaggerError naming it. */
+export async function decodePhoto(image: ImageInput, bytes: Uint8Array | null, { orient = true, signal }: LoadOptions = {}): Promise<Pixels> {
   signal?.throwIfAborted();
   if (isPixels(image)) return checkPixels(image);
-  const bytes = await readBytes(image, signal);
+  if (bytes === null) throw new TaggerError("bad-image-input", `${imageName(image)}: its bytes are missing`);
   return decodeImage({ bytes, name: imageName(image) }, signal === undefined ? { orient } : { orient, signal });
 }

@@ -11,6 +11,10 @@ export interface TagScore {
   readonly score: number;
   /** What the score was held against; null: the tag is off. */
   readonly threshold: number | null;
+  /** The bank that the tag comes from; none: the model's own. */
+  readonly bank?: string;
+  /** Where a tag stands for a word that is none: the tag, which is one of the word's kinds, or of which the word is a kind. */
+  readonly placed?: { readonly relation: "kinds" | "kind of"; readonly by: string };
 }
 
 export interface SelectOptions {

@@ -4,7 +4,7 @@ import { RamplusError } from "../error.js";
 export class TaggerError extends RamplusError {
   override readonly name = "TaggerError";
   constructor(
-    readonly code: "bad-option" | "bad-image-input" | "disposed" | "fetch-failed",
+    readonly code: "bad-option" | "unknown-tag" | "bad-image-input" | "disposed" | "fetch-failed",
     message: string,
     options?: ErrorOptions,
   ) {

@@ -3,7 +3,8 @@ import { availableParallelism } from "node:os";
 import { BundleError } from "../bundle/bundle-error.js";
 import { choosePrecision, graphFiles, readModelFolder, type GraphFiles, type ModelFolder } from "../bundle/model-folder.js";
 import type { Precision } from "../bundle/model-config.js";
-import { verifyGraphs } from "../bundle/verify-graphs.js";
+import { visionId } from "../bundle/model-id.js";
+import { verifyGraphs, type GraphReport } from "../bundle/verify-graphs.js";
 import { RamplusError } from "../error.js";
 import { normalise } from "../image/normalise.js";
 import { resizeBilinear } from "../image/resize.js";
@@ -11,11 +12,16 @@ import type { Device, SessionOptions } from "../runtime/device.js";
 import { openSession, type RuntimeSession } from "../runtime/session.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { classTexts } from "../vocab/prompt-templates.js";
 import type { Tag } from "../vocab/tag.js";
+import { openSetThreshold, type BankTag, type TagBank, type WordEncoder } from "../vocab/tag-bank.js";
 import { atMost } from "./at-most.js";
+import { BankRunner } from "./bank-runner.js";
 import { findModel } from "./find-model.js";
 import type { ImageInput, LoadOptions } from "./image-input.js";
+import { KeptFeatures } from "./kept-features.js";
 import { checkSelectOptions, probability, selectTags, type SelectOptions, type TagScore } from "./select-tags.js";
+import { chosenScores, chooseTags, ownTags, type ChosenTag, type TagChoice, type TagChoiceOptions } from "./tag-choice.js";
 import { TaggerError } from "./tagger-error.js";
 import { untilAborted } from "./until-aborted.js";
 import { workAhead, type Made } from "./work-ahead.js";
@@ -23,13 +29,23 @@ import { workAhead, type Made } from "./work-ahead.js";
 export interface TaggerOptions extends Pick<SessionOptions, "device" | "threads" | "onNotice"> {
   /** Precision of the graphs. @default the one that the model folder names */
   readonly dtype?: Precision;
+  /**
+   * Folder that keeps photos' features, by their content, the model's vision graph and precision: a photo that was tagged once is
+   * held against other tags without decoding it and without the vision graph. @default none
+   */
+  readonly cache?: string;
+  /**
+   * For words that are no tags (`TagChoiceOptions.tags`), with a model whose descriptions such an encoder made; a function is
+   * called when the first such word comes. The caller disposes it. @default none
+   */
+  readonly textEncoder?: WordEncoder | (() => Promise<WordEncoder>);
   readonly signal?: AbortSignal;
 }
 
-export interface TagOptions extends SelectOptions, LoadOptions {
-  /** Give the scores of all tags too, in id order. @default false */
+export interface TagOptions extends SelectOptions, TagChoiceOptions, LoadOptions {
+  /** Give the scores of all tags looked for too, in id order (`Tagger.chosenTags`). @default false */
   readonly scores?: boolean;
-  /** Give the logits of all tags too, in id order: what the scores are made of. @default false */
+  /** Give the logits of all tags looked for too, in id order: what the scores are made of. @default false */
   readonly logits?: boolean;
 }
 
@@ -58,8 +74,10 @@ export interface TagResult {
 /** A photo of a batch or stream: its result, or why there is none. */
 export type TagOutcome<I extends ImageInput = ImageInput> = { readonly image: I; readonly result: TagResult } | { readonly image: I; readonly error: RamplusError };
 
-/** A photo ready for the network, or the error that kept it from being so. */
-type Prepared = { readonly values: Float32Array; readonly decode: number; readonly preprocess: number } | { readonly error: RamplusError };
+/** A photo ready for the vision graph, one whose features are at hand, or the error that kept it from being so. */
+type Prepared = ({ readonly values: Float32Array; readonly key: string | null } | { readonly features: Float32Array }) & { readonly decode: number; readonly preprocess: number } | { readonly error: RamplusError };
+
+type Ready = Exclude<Prepared, { readonly error: RamplusError }>;
 
 const importDecoders = () => import("./image-input.js");
 
@@ -72,6 +90,13 @@ async function isLarge({ vision }: GraphFiles): Promise<boolean> {
   return weights !== null && weights.size > largeModel;
 }
 
+/** [1 + N, W] of what the vision graph gives for a photo. */
+function featureShapeOf({ output, file }: GraphReport): readonly [number, number] {
+  const [, tokens, width] = output.shape;
+  if (typeof tokens !== "number" || typeof width !== "number" || output.shape.length !== 3) throw new BundleError("bad-graph", file, `gives image_embeds ${formatShape(output.shape)}: expected ["batch", tokens, width]`);
+  return [tokens, width];
+}
+
 const isProcessor = (device: Device): boolean => device === "cpu" || device === "wasm";
 
 /** Tags photos with a model. Holds memory and threads until disposed. */
@@ -79,6 +104,9 @@ export class Tagger implements AsyncDisposable {
   private disposed = false;
   /** Photos are large while they are decoded: not more of them at a time than decoders at work. */
   private readonly decoding = atMost(Math.min(4, availableParallelism()));
+  private banks: Promise<BankRunner> | null = null;
+  private readonly words = new Map<string, BankTag>();
+  private openedEncoder: Promise<WordEncoder> | null = null;
 
   private constructor(
     private readonly model: ModelFolder,
@@ -86,7 +114,12 @@ export class Tagger implements AsyncDisposable {
     readonly dtype: Precision,
     private readonly vision: RuntimeSession,
     private readonly tagging: RuntimeSession,
+    /** [1 + N, W] of a photo's features. */
+    private readonly featureShape: readonly [number, number],
     private readonly defaultBatch: number,
+    private readonly openBanks: () => Promise<BankRunner>,
+    private readonly kept: KeptFeatures | null,
+    private readonly textEncoder: TaggerOptions["textEncoder"] | null,
   ) {}
 
   /**
@@ -94,7 +127,7 @@ export class Tagger implements AsyncDisposable {
    * cannot be used and a RuntimeError for a device that is not there.
    */
   static async load(model?: string | URL, options: TaggerOptions = {}): Promise<Tagger> {
-    const { signal, dtype, ...sessionOptions } = options;
+    const { signal, dtype, cache, textEncoder, ...sessionOptions } = options;
     signal?.throwIfAborted();
     const folder = await readModelFolder(findModel(model));
     const precision = choosePrecision(folder, dtype);
@@ -102,13 +135,18 @@ export class Tagger implements AsyncDisposable {
     const large = await isLarge(files);
     // Weights in 8 bits are read as fast where they lie; the parts of a large vocabulary share those of the head.
     // ONNX Runtime follows what a graph refers to: it opens what was checked.
-    const session = { ...sessionOptions, keepMemory: !large, packWeights: !large || precision !== "q8", after: verifyGraphs(folder, precision) };
+    const verified = verifyGraphs(folder, precision);
+    const session = { ...sessionOptions, keepMemory: !large, packWeights: !large || precision !== "q8", after: verified };
     const opening = [openSession({ file: files.vision }, session), openSession({ file: files.tagging }, { ...session, packWeights: !large })] as const;
+    const keeping = cache === undefined ? null : visionId(folder, precision, signal);
+    keeping?.catch(() => undefined);
     // The decoders are read while the sessions open.
     importDecoders().catch(() => undefined);
     try {
       const [vision, tagging] = await untilAborted(Promise.all(opening), signal);
-      return new Tagger(folder, precision, vision, tagging, large && isProcessor(vision.device) ? 1 : 4);
+      const openBanks = (): Promise<BankRunner> => BankRunner.open(folder, precision, { ...sessionOptions, device: vision.device, keepMemory: !large, packWeights: !large });
+      const kept = keeping === null ? null : new KeptFeatures(cache!, await keeping, sessionOptions.onNotice);
+      return new Tagger(folder, precision, vision, tagging, featureShapeOf((await verified).vision), large && isProcessor(vision.device) ? 1 : 4, openBanks, kept, textEncoder ?? null);
     } catch (error) {
       // A session that is still being opened is closed once it is; the caller need not wait for that.
       for (const session of opening) void session.then((opened) => opened.dispose()).catch(() => undefined);
@@ -119,6 +157,34 @@ export class Tagger implements AsyncDisposable {
   /** The model's tags, by id. */
   get tags(): readonly Tag[] {
     return this.model.tags;
+  }
+
+  /**
+   * The tags that `tag` looks for with such options, `id` being a tag's place among a result's `scores`. Throws a TaggerError:
+   * unknown-tag for words that nothing can place, bad-option for an empty choice.
+   */
+  async chosenTags(options: TagChoiceOptions & { readonly signal?: AbortSignal }): Promise<readonly ChosenTag[]> {
+    return (await this.choose(options)).tags;
+  }
+
+  private async choose(options: TagChoiceOptions & { readonly signal?: AbortSignal }): Promise<TagChoice> {
+    const { banks, builtIn, tags, only, exclude, signal } = options;
+    if (banks === undefined && builtIn === undefined && tags === undefined && only === undefined && exclude === undefined) return ownTags(this.tags);
+    const takesTexts = tags !== undefined && this.textEncoder !== null && !(await this.bankRunner()).biased;
+    return chooseTags(this.tags, options, takesTexts ? (words) => this.encodeWords(words, signal) : null);
+  }
+
+  /** A bank of words, whose rows are kept for the next time. */
+  private async encodeWords(words: readonly string[], signal?: AbortSignal): Promise<TagBank> {
+    if (typeof this.textEncoder === "function") this.openedEncoder ??= this.textEncoder();
+    const encoder = await (this.openedEncoder ?? (this.textEncoder as WordEncoder));
+    for (const word of words) {
+      if (this.words.has(word)) continue;
+      // As the reference does with the texts of templates, of which none is cut.
+      const rows = await encoder.encode(classTexts(word), { truncate: false, ...(signal && { signal }) });
+      this.words.set(word, { en: word, zh: word, threshold: openSetThreshold, rows });
+    }
+    return { name: "words", width: encoder.width, origin: { kind: "text-encoder", id: encoder.id }, tags: words.map((word) => this.words.get(word)!) };
   }
 
   /** Where the model runs. */
@@ -153,8 +219,9 @@ export class Tagger implements AsyncDisposable {
     this.check(options);
     // Both can be iterated over, and neither is what was meant.
     if (typeof images === "string" || images instanceof Uint8Array) throw new TaggerError("bad-option", "images: expected a list or stream of images, received one image");
+    const choice = await this.choose(options);
     const prepare = (image: I): Promise<Prepared> => this.decoding(() => this.prepare(image, options));
-    for await (const batch of workAhead(images, prepare, options.batch ?? this.defaultBatch, options.signal)) yield* await this.infer(batch, options);
+    for await (const batch of workAhead(images, prepare, options.batch ?? this.defaultBatch, options.signal)) yield* await this.infer(batch, choice, options);
   }
 
   private check(options: TagStreamOptions): void {
@@ -167,32 +234,92 @@ export class Tagger implements AsyncDisposable {
   private async prepare(image: ImageInput, options: LoadOptions): Promise<Prepared> {
     const { size, mean, std } = this.model.preprocessor;
     try {
-      const { loadPixels } = await importDecoders();
+      const { decodePhoto, photoBytes } = await importDecoders();
       const began = performance.now();
-      const pixels = await loadPixels(image, options);
+      const bytes = await photoBytes(image, options.signal);
+      const key = bytes === null || this.kept === null ? null : this.kept.key(bytes, options.orient ?? true);
+      const features = key === null ? null : await this.kept!.get(key, this.featureShape[0] * this.featureShape[1]);
+      if (features !== null) return { features, decode: performance.now() - began, preprocess: 0 };
+      const pixels = await decodePhoto(image, bytes, options);
       const decoded = performance.now();
       const values = normalise(resizeBilinear(pixels, size, size), { mean, std });
-      return { values, decode: decoded - began, preprocess: performance.now() - decoded };
+      return { values, key, decode: decoded - began, preprocess: performance.now() - decoded };
     } catch (error) {
       if (error instanceof RamplusError) return { error };
       throw error;
     }
   }
 
-  private async infer<I extends ImageInput>(batch: readonly Made<I, Prepared>[], options: TagOptions): Promise<TagOutcome<I>[]> {
+  private async infer<I extends ImageInput>(batch: readonly Made<I, Prepared>[], choice: TagChoice, options: TagOptions): Promise<TagOutcome<I>[]> {
     const ready = batch.flatMap(({ output }) => ("error" in output ? [] : [output]));
     const began = performance.now();
-    const logits = ready.length === 0 ? null : await this.runGraphs(this.joined(ready.map((item) => item.values)), options.signal);
+    const logits = ready.length === 0 ? [] : await this.columns(await this.featuresOf(ready, options.signal), choice, options.signal);
     const inference = (performance.now() - began) / ready.length;
     let row = 0;
     return batch.map(({ item: image, output }): TagOutcome<I> => {
       if ("error" in output) return { image, error: output.error };
-      const count = this.tags.length;
-      const own = (logits!.data as Float32Array).slice(row * count, ++row * count);
-      const scores = own.map(probability);
+      const own = logits[row++]!;
+      const { tags, scores, best } = chosenScores(choice, own.map(probability));
       const { decode, preprocess } = output;
-      return { image, result: { tags: selectTags(this.tags, scores, options), ...(options.scores && { scores }), ...(options.logits && { logits: own }), ms: { decode, preprocess, inference } } };
+      return {
+        image,
+        result: {
+          tags: selectTags(tags, scores, options).map((tag) => this.withSource(tag, tags[tag.id]!, choice, best)),
+          ...(options.scores && { scores }),
+          ...(options.logits && { logits: Float32Array.from(scores, (_, id) => own[best(id)]!) }),
+          ms: { decode, preprocess, inference },
+        },
+      };
     });
+  }
+
+  /** The score with the bank that the tag comes from, and the tag that stands for a word. */
+  private withSource(score: TagScore, { bank, placed }: ChosenTag, { columnTags }: TagChoice, best: (id: number) => number): TagScore {
+    return { ...score, ...(bank !== undefined && { bank }), ...(placed !== undefined && { placed: { relation: placed, by: columnTags[best(score.id)]!.en } }) };
+  }
+
+  /** `image_embeds` of photos: those kept, and those computed, which are kept from now on. */
+  private async featuresOf(photos: readonly Ready[], signal?: AbortSignal): Promise<Tensor<"float32">> {
+    const length = this.featureShape[0] * this.featureShape[1];
+    const data = new Float32Array(photos.length * length);
+    const computed = photos.flatMap((photo, i) => ("values" in photo ? [{ ...photo, i }] : []));
+    photos.forEach((photo, i) => "features" in photo && data.set(photo.features, i * length));
+    if (computed.length > 0) {
+      const { image_embeds } = await this.vision.run({ pixel_values: this.joined(computed.map(({ values }) => values)) }, signal === undefined ? {} : { signal });
+      const own = (row: number): Float32Array => (image_embeds!.data as Float32Array).subarray(row * length, (row + 1) * length);
+      computed.forEach(({ i }, row) => data.set(own(row), i * length));
+      if (this.kept !== null) await Promise.all(computed.map(({ key }, row) => key !== null && this.kept!.put(key, own(row))));
+    }
+    return { dtype: "float32", shape: [photos.length, ...this.featureShape], data };
+  }
+
+  /** Logits of a choice's columns, for each photo. */
+  private async columns(imageEmbeds: Tensor<"float32">, { sources }: TagChoice, signal?: AbortSignal): Promise<Float32Array[]> {
+    const parts: { count: number; logits: Float32Array }[] = [];
+    for (const source of sources) {
+      const logits = source.kind === "built-in" ? ((await this.ownLogits(imageEmbeds, signal)).data as Float32Array) : await (await this.bankRunner()).logits(imageEmbeds, source.bank, signal === undefined ? {} : { signal });
+      parts.push({ count: source.count, logits });
+    }
+    const total = parts.reduce((sum, { count }) => sum + count, 0);
+    return Array.from({ length: imageEmbeds.shape[0]! }, (_, photo) => {
+      const row = new Float32Array(total);
+      let start = 0;
+      for (const { count, logits } of parts) {
+        row.set(logits.subarray(photo * count, (photo + 1) * count), start);
+        start += count;
+      }
+      return row;
+    });
+  }
+
+  private async bankRunner(): Promise<BankRunner> {
+    this.banks ??= this.openBanks();
+    try {
+      return await this.banks;
+    } catch (error) {
+      this.banks = null;
+      throw error;
+    }
   }
 
   /**
@@ -204,7 +331,9 @@ export class Tagger implements AsyncDisposable {
     const { size } = this.model.preprocessor;
     const expected = [pixelValues.shape[0] ?? 0, 3, size, size];
     if (!sameShape(pixelValues.shape, expected) || expected[0] === 0) throw new TaggerError("bad-option", `pixel values ${formatShape(pixelValues.shape)}: expected ${formatShape(["N", 3, size, size])}`);
-    return this.runGraphs(pixelValues, options.signal);
+    const runOptions = options.signal === undefined ? {} : { signal: options.signal };
+    const { image_embeds } = await this.vision.run({ pixel_values: pixelValues }, runOptions);
+    return this.ownLogits(image_embeds as Tensor<"float32">, options.signal);
   }
 
   private joined(images: readonly Float32Array[]): Tensor<"float32"> {
@@ -214,10 +343,8 @@ export class Tagger implements AsyncDisposable {
     return { dtype: "float32", shape: [images.length, 3, size, size], data };
   }
 
-  private async runGraphs(pixelValues: Tensor<"float32">, signal?: AbortSignal): Promise<Tensor<"float32">> {
-    const runOptions = signal === undefined ? {} : { signal };
-    const { image_embeds } = await this.vision.run({ pixel_values: pixelValues }, runOptions);
-    const { logits } = await this.tagging.run({ image_embeds: image_embeds! }, runOptions);
+  private async ownLogits(imageEmbeds: Tensor<"float32">, signal?: AbortSignal): Promise<Tensor<"float32">> {
+    const { logits } = await this.tagging.run({ image_embeds: imageEmbeds }, signal === undefined ? {} : { signal });
     if (logits!.shape[1] !== this.tags.length) throw new BundleError("bad-graph", this.model.folder, `its graph gives ${logits!.shape[1]} tags, its tags.json names ${this.tags.length}: the files do not belong together`);
     // The graphs were checked on loading: they give float32.
     return logits as Tensor<"float32">;
@@ -226,7 +353,8 @@ export class Tagger implements AsyncDisposable {
   /** Frees the model's memory and threads; may be called again. */
   async dispose(): Promise<void> {
     this.disposed = true;
-    await Promise.all([this.vision.dispose(), this.tagging.dispose()]);
+    const banks = await this.banks?.catch(() => null);
+    await Promise.all([this.vision.dispose(), this.tagging.dispose(), banks?.dispose()]);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -7,7 +7,7 @@ import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import sharp from "sharp";
 import type { Pixels } from "../../src/image/pixels.js";
-import { loadPixels, type ImageInput } from "../../src/tagger/image-input.js";
+import { decodePhoto, photoBytes, type ImageInput } from "../../src/tagger/image-input.js";
 import { Tagger, type TagOutcome } from "../../src/tagger/tagger.js";
 import { temporaryFolder, tinyTags, tinyWeights, writeTinyModel } from "../tiny-model-folder.js";
 
@@ -159,8 +159,8 @@ test("photos are turned upright unless told otherwise", async () => {
     .jpeg({ quality: 100, chromaSubsampling: "4:4:4" })
     .withMetadata({ orientation: 6 })
     .toBuffer();
-  const upright = await loadPixels(photo);
-  const asStored = await loadPixels(photo, { orient: false });
+  const upright = await decodePhoto(photo, await photoBytes(photo));
+  const asStored = await decodePhoto(photo, await photoBytes(photo), { orient: false });
   assert.deepEqual([upright.width, upright.height], [16, 8]);
   assert.deepEqual([asStored.width, asStored.height], [8, 16]);
 });
