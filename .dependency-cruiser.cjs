@@ -9,7 +9,7 @@ const allowed = {
   model: ["graph", "tensor"],
   vocab: ["checkpoint", "tensor"],
   describe: ["vocab", "tensor"],
-  bundle: ["vocab", "onnx", "graph", "tensor"],
+  bundle: ["vocab", "onnx", "checkpoint", "graph", "tensor"],
   hub: ["bundle", "runtime", "tensor"],
   tagger: ["bundle", "runtime", "image", "vocab", "tensor"],
   convert: ["model", "checkpoint", "bundle", "runtime", "tagger", "onnx", "graph", "vocab", "tensor"],

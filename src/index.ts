@@ -2,7 +2,7 @@
 export { RamplusError } from "./error.js";
 
 export { Tagger } from "./tagger/tagger.js";
-export type { TaggerOptions, TagOptions, TagOutcome, TagResult, TagStreamOptions, TagTimes } from "./tagger/tagger.js";
+export type { FeatureOutcome, TaggerOptions, TagOptions, TagOutcome, TagResult, TagStreamOptions, TagTimes } from "./tagger/tagger.js";
 export type { ChosenTag, TagChoiceOptions } from "./tagger/tag-choice.js";
 export { fitsPattern } from "./tagger/wildcards.js";
 export type { TagScore, SelectOptions } from "./tagger/select-tags.js";
@@ -10,6 +10,7 @@ export type { ImageInput, LoadOptions } from "./tagger/image-input.js";
 export { TaggerError } from "./tagger/tagger-error.js";
 export { embeddedModel, findModel } from "./tagger/find-model.js";
 
+export type { Tensor } from "./tensor/tensor.js";
 export type { Pixels } from "./image/pixels.js";
 export { ImageError } from "./image/image-error.js";
 export type { ImageErrorCode } from "./image/image-error.js";
@@ -24,9 +25,9 @@ export { readDescriptions, parseDescriptions, writeDescriptions } from "./vocab/
 export type { Description } from "./vocab/descriptions.js";
 export { classTexts, photoText, promptTemplates, templateDescriptions } from "./vocab/prompt-templates.js";
 export { readTextList } from "./vocab/text-lists.js";
-export { descriptionsOf, diffBanks, mergeBanks, openSetThreshold, originText } from "./vocab/tag-bank.js";
+export { assertSameOrigin, descriptionsOf, diffBanks, mergeBanks, openSetThreshold, originText } from "./vocab/tag-bank.js";
 export type { BankDifference, BankOrigin, BankTag, TagBank, WordEncoder } from "./vocab/tag-bank.js";
-export { bankFile, banksFolder, listBanks, readBank, writeBank } from "./vocab/bank-file.js";
+export { bankFile, bankName, banksFolder, listBanks, readBank, writeBank } from "./vocab/bank-file.js";
 export type { WriteBankOptions } from "./vocab/bank-file.js";
 
 export { readModelFolder } from "./bundle/model-folder.js";
@@ -35,6 +36,7 @@ export { verifyBankGraph, verifyGraphs } from "./bundle/verify-graphs.js";
 export type { BankGraphReport, GraphReport, PrecisionReport } from "./bundle/verify-graphs.js";
 export { precisions } from "./bundle/model-config.js";
 export type { ModelConfig, Precision, PreprocessorConfig } from "./bundle/model-config.js";
+export { readBackground } from "./bundle/background.js";
 export { modelsFolder } from "./bundle/models-folder.js";
 export { replaceModelFolder } from "./bundle/replace-model-folder.js";
 export { BundleError } from "./bundle/bundle-error.js";
@@ -43,7 +45,7 @@ export { devices } from "./runtime/device.js";
 export type { Device } from "./runtime/device.js";
 export { RuntimeError } from "./runtime/runtime-error.js";
 
-export { buildBank, cleanCache, convertCheckpoint, describeByTemplates, describedEmbeddings, describeTags, diagnose, finishModel, listCache, listOfficialModels, loadTextEncoder, planDescriptions, pullModel, setupCuda, train, verifyModel } from "./on-demand.js";
+export { buildBank, cleanCache, convertCheckpoint, describeByTemplates, describedEmbeddings, describeTags, diagnose, finishModel, listCache, listOfficialModels, loadTextEncoder, planDescriptions, pullModel, setupCuda, teachTag, train, verifyModel } from "./on-demand.js";
 export type { ConvertOptions, ConvertResult } from "./convert/convert-checkpoint.js";
 export type { PrecisionCheck } from "./convert/check-precisions.js";
 export type { DifferingTag, LogitComparison } from "./convert/compare-logits.js";
@@ -84,6 +86,7 @@ export type { Advice, AdviceCode, CacheReport, Checked, CpuFeature, CpuReport, D
 export type { DecoderReport } from "./image/inspect-decoders.js";
 export type { NativeRuntimeReport, RuntimeReport } from "./runtime/inspect-runtime.js";
 
+export type { TaughtTag, TeachOptions, TeachReport } from "./train/teach-tag.js";
 export type { TrainOptions, TrainProgress, TrainResult } from "./train/train.js";
 export { TrainError } from "./train/train-error.js";
 

@@ -46,3 +46,6 @@ export const describeByTemplates: typeof import("./describe/describe-by-template
 
 /** As `buildBank` of `convert/build-bank.ts`. */
 export const buildBank: typeof import("./convert/build-bank.js").buildBank = async (...given) => (await import("./convert/build-bank.js")).buildBank(...given);
+
+/** As `teachTag` of `train/teach-tag.ts`. */
+export const teachTag: typeof import("./train/teach-tag.js").teachTag = async (...given) => (await import("./train/teach-tag.js")).teachTag(...given);

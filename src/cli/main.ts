@@ -10,6 +10,7 @@ import { printable, UsageError, write, type CliIo } from "./io.js";
 import { pullCommand, pullHelp } from "./pull.js";
 import { setupCommand, setupHelp } from "./setup.js";
 import { tagCommand, tagHelp } from "./tag.js";
+import { teachCommand, teachHelp } from "./teach.js";
 import { trainCommand, trainHelp } from "./train.js";
 import { vocabCommand, vocabHelp } from "./vocab.js";
 import { verifyCommand, verifyHelp } from "./verify.js";
@@ -27,6 +28,7 @@ const commands: Readonly<Record<string, Command>> = {
   eval: { run: evalCommand, help: evalHelp },
   describe: { run: describeCommand, help: describeHelp },
   vocab: { run: vocabCommand, help: vocabHelp },
+  teach: { run: teachCommand, help: teachHelp },
   info: { run: infoCommand, help: infoHelp },
   verify: { run: verifyCommand, help: verifyHelp },
   doctor: { run: doctorCommand, help: doctorHelp },
@@ -43,6 +45,7 @@ const help = `ramplus: tags for photos, by RAM++
   ramplus eval MODEL SET --split NAME       measure a model on a labelled set
   ramplus describe TAG... --out FILE        ask a language model what tags look like
   ramplus vocab build NAME                  make a bank of tags of your own; list, show, merge, diff, export
+  ramplus teach TAG PHOTOS                  learn a tag from ten photos
   ramplus info [MODEL]                      check and describe a model folder
   ramplus verify MODEL --against FILE       compare with a run of the original
   ramplus doctor                            what works here, and what to change

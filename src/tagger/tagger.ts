@@ -74,6 +74,9 @@ export interface TagResult {
 /** A photo of a batch or stream: its result, or why there is none. */
 export type TagOutcome<I extends ImageInput = ImageInput> = { readonly image: I; readonly result: TagResult } | { readonly image: I; readonly error: RamplusError };
 
+/** A photo's features, [1 + N, W], or why there are none. */
+export type FeatureOutcome<I extends ImageInput = ImageInput> = { readonly image: I; readonly features: Tensor<"float32"> } | { readonly image: I; readonly error: RamplusError };
+
 /** A photo ready for the vision graph, one whose features are at hand, or the error that kept it from being so. */
 type Prepared = ({ readonly values: Float32Array; readonly key: string | null } | { readonly features: Float32Array }) & { readonly decode: number; readonly preprocess: number } | { readonly error: RamplusError };
 
@@ -222,6 +225,24 @@ export class Tagger implements AsyncDisposable {
     const choice = await this.choose(options);
     const prepare = (image: I): Promise<Prepared> => this.decoding(() => this.prepare(image, options));
     for await (const batch of workAhead(images, prepare, options.batch ?? this.defaultBatch, options.signal)) yield* await this.infer(batch, choice, options);
+  }
+
+  /**
+   * Features of a stream of photos, in order: what the head looks at, `image_embeds` [1 + N, W], the pooled token first. Kept
+   * where the tagger keeps features. Throws as `tagStream` does.
+   */
+  async *features<I extends ImageInput>(images: AsyncIterable<I> | Iterable<I>, options: LoadOptions & Pick<TagStreamOptions, "batch"> = {}): AsyncGenerator<FeatureOutcome<I>> {
+    this.check(options);
+    const prepare = (image: I): Promise<Prepared> => this.decoding(() => this.prepare(image, options));
+    for await (const batch of workAhead(images, prepare, options.batch ?? this.defaultBatch, options.signal)) {
+      const ready = batch.flatMap(({ output }) => ("error" in output ? [] : [output]));
+      const { data } = ready.length === 0 ? { data: new Float32Array() } : await this.featuresOf(ready, options.signal);
+      const length = this.featureShape[0] * this.featureShape[1];
+      let row = 0;
+      for (const { item: image, output } of batch) {
+        yield "error" in output ? { image, error: output.error } : { image, features: { dtype: "float32", shape: this.featureShape, data: data.slice(row * length, ++row * length) } };
+      }
+    }
   }
 
   private check(options: TagStreamOptions): void {

@@ -1,7 +1,9 @@
+import { writeBackground } from "../bundle/background.js";
 import { writeModel } from "../convert/write-model.js";
 import { packageVersion } from "../package-info.js";
 import type { SessionOptions } from "../runtime/device.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { Tagger } from "../tagger/tagger.js";
 import type { Tag } from "../vocab/tag.js";
 import { bestF1Threshold, rareThreshold } from "./calibrate.js";
 import { scorePhotos } from "./score-photos.js";
@@ -57,6 +59,21 @@ export async function finishModel({ model, tags, weights, config, heldOut, decid
     card: options.card ?? `# ${folder.split("/").at(-1)}\n\nTrained by ramplus ${packageVersion()}.\n`,
     madeBy: `ramplus ${packageVersion()}`,
   });
+  await addBackground(folder, heldOut);
+}
+
+/** Photos whose features a model folder carries. */
+const backgroundPhotos = 96;
+
+/** Features of held-out photos, spread over them, so that tags can be taught with nothing but photos that show them. */
+async function addBackground(folder: string, heldOut: TrainResult["heldOut"]): Promise<void> {
+  const stride = Math.max(1, Math.ceil(heldOut.length / backgroundPhotos));
+  const chosen = heldOut.filter((_, i) => i % stride === 0);
+  const photos = await Promise.all(chosen.map((photo) => photo.read()));
+  await using tagger = await Tagger.load(folder, { device: "cpu" });
+  const features: Tensor<"float32">[] = [];
+  for await (const outcome of tagger.features(photos)) if ("features" in outcome) features.push(outcome.features);
+  if (features.length > 0) await writeBackground(folder, features);
 }
 
 function median(values: readonly number[]): number {
