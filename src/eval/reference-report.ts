@@ -1,32 +1,31 @@
-import type { AnnotatedImage } from "./reference-annotations.js";
-import type { PrecisionRecall } from "./precision-recall.js";
+import type { ScoreFigures } from "./evaluate-scores.js";
+import type { ScoredColumn } from "./tag-figures.js";
 
 /**
- * Tags of each image whose score is at least the threshold, in the list's order. As in the reference's evaluation the
- * float32 score is widened and compared with the decimal threshold by >=; tagging compares by > in float32.
+ * `pred.txt`: an image a line, then its tags in the list's order, joined by commas. As in the reference's evaluation the float32
+ * score is widened and compared with the decimal threshold by >=; tagging compares by > in float32.
  */
-export function predictTags(images: readonly string[], tagList: readonly string[], scores: Float32Array, thresholds: readonly number[]): AnnotatedImage[] {
-  return images.map((image, row) => ({ image, tags: tagList.filter((_, column) => scores[row * tagList.length + column]! >= thresholds[column]!) }));
-}
-
-/** `pred.txt`: an image a line, then its tags, joined by commas. */
-export function predictionFile(predictions: readonly AnnotatedImage[]): string {
-  return predictions.map(({ image, tags }) => `${[image, ...tags].join(",")}\n`).join("");
+export function* predictionLines(images: readonly string[], columns: readonly ScoredColumn[]): Generator<string> {
+  for (const [i, image] of images.entries()) {
+    let line = image;
+    for (const { name, scores, threshold } of columns) if (threshold !== null && scores[i]! >= threshold) line += `,${name}`;
+    yield `${line}\n`;
+  }
 }
 
 const percent = (value: number): string => (100 * value).toFixed(2);
 
 /** `pr.txt`: precision and recall of each tag in per cent. */
-export function precisionRecallFile(tagList: readonly string[], { precision, recall }: PrecisionRecall): string {
-  return `Tag,Precision,Recall\n${tagList.map((tag, i) => `${tag},${percent(precision[i]!)},${percent(recall[i]!)}\n`).join("")}`;
+export function precisionRecallFile({ tags }: Pick<ScoreFigures, "tags">): string {
+  return `Tag,Precision,Recall\n${tags.map(({ name, reference }) => `${name},${percent(reference.precision)},${percent(reference.recall)}\n`).join("")}`;
 }
 
 /** `ap.txt`: average precision of each tag in per cent. */
-export function averagePrecisionFile(tagList: readonly string[], values: readonly number[]): string {
-  return `Tag,AP\n${tagList.map((tag, i) => `${tag},${percent(values[i]!)}\n`).join("")}`;
+export function averagePrecisionFile({ tags }: Pick<ScoreFigures, "tags">): string {
+  return `Tag,AP\n${tags.map(({ name, ap }) => `${name},${percent(ap)}\n`).join("")}`;
 }
 
 /** `summary.txt`: mAP and the means of precision and recall, in per cent at full precision. */
-export function summaryFile(map: number, { meanPrecision, meanRecall }: PrecisionRecall): string {
-  return `mAP: ${100 * map}\nCP: ${100 * meanPrecision}\nCR: ${100 * meanRecall}\n`;
+export function summaryFile({ overall }: Pick<ScoreFigures, "overall">): string {
+  return `mAP: ${100 * overall.map}\nCP: ${100 * overall.reference.precision}\nCR: ${100 * overall.reference.recall}\n`;
 }
