@@ -15,7 +15,7 @@ const allowed = {
   convert: ["model", "checkpoint", "bundle", "runtime", "tagger", "onnx", "graph", "vocab", "tensor"],
   doctor: ["tagger", "bundle", "runtime", "onnx", "graph", "image", "tensor"],
   data: ["image", "vocab", "tensor"],
-  eval: ["tagger", "data", "vocab", "bundle", "tensor"],
+  eval: ["tagger", "data", "vocab", "bundle", "image", "tensor"],
   train: ["eval", "data", "convert", "tagger", "model", "checkpoint", "bundle", "runtime", "onnx", "graph", "image", "vocab", "tensor"],
 };
 const folders = Object.keys(allowed);

@@ -45,7 +45,7 @@ export { devices } from "./runtime/device.js";
 export type { Device } from "./runtime/device.js";
 export { RuntimeError } from "./runtime/runtime-error.js";
 
-export { buildBank, cleanCache, convertCheckpoint, describeByTemplates, describedEmbeddings, describeTags, diagnose, finishModel, listCache, listOfficialModels, loadTextEncoder, planDescriptions, pullModel, setupCuda, teachTag, train, verifyModel } from "./on-demand.js";
+export { buildBank, cleanCache, convertCheckpoint, describeByTemplates, describedEmbeddings, describeTags, diagnose, evaluateBenchmark, evaluateFolder, evaluateSet, finishModel, listCache, listOfficialModels, loadTextEncoder, planDescriptions, pullModel, setupCuda, teachTag, train, verifyModel } from "./on-demand.js";
 export type { ConvertOptions, ConvertResult } from "./convert/convert-checkpoint.js";
 export type { PrecisionCheck } from "./convert/check-precisions.js";
 export type { DifferingTag, LogitComparison } from "./convert/compare-logits.js";
@@ -78,8 +78,23 @@ export { promptsFor } from "./describe/prompts.js";
 export type { DescribeOptions, DescribePlan, DescribeResult } from "./describe/describe-tags.js";
 
 export { DataError } from "./data/data-error.js";
-export { evaluateSet } from "./eval/evaluate-set.js";
-export type { EvaluateOptions, SetReport, TagReport } from "./eval/evaluate-set.js";
+export { readLabelFile } from "./data/label-file.js";
+export type { PhotoTags } from "./data/label-file.js";
+export { benchmarkNames } from "./data/benchmark.js";
+export type { BenchmarkName } from "./data/benchmark.js";
+export { EvalError } from "./eval/eval-error.js";
+export type { EvalErrorCode } from "./eval/eval-error.js";
+export { evaluateScores } from "./eval/evaluate-scores.js";
+export type { MeanFigures, ScoreFigures, TagGroup } from "./eval/evaluate-scores.js";
+export type { PooledCurve } from "./eval/pooled-curve.js";
+export type { AtThreshold, PrecisionRecallF1 } from "./eval/precision-recall.js";
+export type { ScoredColumn, TagFigures } from "./eval/tag-figures.js";
+export type { EvaluateOptions, Evaluation } from "./eval/evaluate.js";
+export type { BenchmarkFolders } from "./eval/evaluate-benchmark.js";
+export type { EvaluateSetOptions, SetReport, TagReport } from "./eval/evaluate-set.js";
+export type { UnscoredPhoto } from "./eval/score-photos.js";
+export { readGroups } from "./eval/tag-groups.js";
+export type { Grouping, NamedGroups } from "./eval/tag-groups.js";
 
 export type { DiagnoseOptions } from "./doctor/diagnose.js";
 export type { Advice, AdviceCode, CacheReport, Checked, CpuFeature, CpuReport, DeviceReport, Diagnosis, MemoryReport, ModelReport, NodeReport, Placement, TimedRun } from "./doctor/diagnosis.js";

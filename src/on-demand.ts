@@ -9,6 +9,15 @@ export const train: typeof import("./train/train.js").train = async (...given) =
 /** As `diagnose` of `doctor/diagnose.ts`. */
 export const diagnose: typeof import("./doctor/diagnose.js").diagnose = async (...given) => (await import("./doctor/diagnose.js")).diagnose(...given);
 
+/** As `evaluateSet` of `eval/evaluate-set.ts`. */
+export const evaluateSet: typeof import("./eval/evaluate-set.js").evaluateSet = async (...given) => (await import("./eval/evaluate-set.js")).evaluateSet(...given);
+
+/** As `evaluateFolder` of `eval/evaluate-folder.ts`. */
+export const evaluateFolder: typeof import("./eval/evaluate-folder.js").evaluateFolder = async (...given) => (await import("./eval/evaluate-folder.js")).evaluateFolder(...given);
+
+/** As `evaluateBenchmark` of `eval/evaluate-benchmark.ts`. */
+export const evaluateBenchmark: typeof import("./eval/evaluate-benchmark.js").evaluateBenchmark = async (...given) => (await import("./eval/evaluate-benchmark.js")).evaluateBenchmark(...given);
+
 /** As `verifyModel` of `convert/verify-model.ts`. */
 export const verifyModel: typeof import("./convert/verify-model.js").verifyModel = async (...given) => (await import("./convert/verify-model.js")).verifyModel(...given);
 

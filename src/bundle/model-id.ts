@@ -27,3 +27,14 @@ export async function modelId(model: ModelFolder, signal?: AbortSignal): Promise
   await update(hash, bankGraphFile(model.folder, defaultDtype), signal);
   return hash.digest("hex");
 }
+
+/**
+ * What a photo's scores for a model's own tags depend on besides the photo: a sha256 of both graphs at a precision with their
+ * weights, and of what is done to a photo before. Names and thresholds have no part in it.
+ */
+export async function scoresId(model: ModelFolder, dtype: Precision, signal?: AbortSignal): Promise<string> {
+  const { tagging } = graphFiles(model.folder, dtype);
+  const hash = createHash("sha256").update(await visionId(model, dtype, signal));
+  for (const file of [tagging, `${tagging}.data`]) await update(hash, file, signal);
+  return hash.digest("hex");
+}

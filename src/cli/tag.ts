@@ -53,7 +53,7 @@ const options = {
   recursive: { type: "boolean" },
 } as const;
 
-function thresholdOf(value: string | boolean | undefined): "official" | number {
+export function thresholdOf(value: string | boolean | undefined): "official" | number {
   if (value === undefined || value === "official") return "official";
   const number = Number(value);
   if (typeof value !== "string" || value.trim() === "" || !(number >= 0 && number <= 1)) throw new UsageError(`--threshold ${String(value)}: expected official or a number from 0 to 1`);
@@ -81,7 +81,7 @@ function allTags(tags: readonly ChosenTag[], { scores }: TagResult, threshold: "
 }
 
 /** The banks of --vocab, and whether the model's own tags are among what is looked for. */
-async function banksOf(names: readonly string[] | undefined): Promise<{ banks?: TagBank[]; builtIn?: boolean }> {
+export async function banksOf(names: readonly string[] | undefined): Promise<{ banks?: TagBank[]; builtIn?: boolean }> {
   if (names === undefined) return {};
   if (names.length === 0) throw new UsageError("--vocab needs the NAME of a bank (ramplus vocab list)");
   const banks: TagBank[] = [];

@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import { DataError } from "./data-error.js";
 import { readLabelFile, type PhotoTags } from "./label-file.js";
@@ -20,6 +20,7 @@ export interface LabelledFolder {
 
 /** Endings that are tried for a name without one, as the reference's annotations have them. */
 const endings = ["jpg", "jpeg", "png", "webp", "JPG", "JPEG", "PNG"];
+const withEndings = (name: string): string[] => [name, ...endings.map((ending) => `${name}.${ending}`)];
 
 /**
  * Finds the photos that a file of labels names (`readLabelFile`): by their path within the folder, from where the program runs
@@ -27,22 +28,21 @@ const endings = ["jpg", "jpeg", "png", "webp", "JPG", "JPEG", "PNG"];
  * out. Throws a DataError: not-found (no such folder or file of labels), bad-labels (also for a path that leads out of the folder).
  */
 export async function openLabelledFolder(folder: string, labels: string, signal?: AbortSignal): Promise<LabelledFolder> {
-  const info = await stat(folder).catch(() => null);
-  if (info === null || !info.isDirectory()) throw new DataError("not-found", folder, "is not a folder of photos");
-  return findPhotos(folder, await readLabelFile(labels), labels, signal);
-}
-
-/** The same for labels that were read already; `file` is named in errors. */
-export async function findPhotos(folder: string, labels: readonly PhotoTags[], file: string, signal?: AbortSignal): Promise<LabelledFolder> {
+  await checkFolder(folder);
   const photos: FolderPhoto[] = [];
   const missing: string[] = [];
-  for (const labelled of labels) {
+  for (const labelled of await readLabelFile(labels)) {
     signal?.throwIfAborted();
-    const path = await locate(folder, labelled.file, file);
+    const path = await locate(folder, labelled.file, labels);
     if (path === null) missing.push(labelled.file);
     else photos.push({ ...labelled, path });
   }
   return { folder, photos, missing };
+}
+
+async function checkFolder(folder: string): Promise<void> {
+  const info = await stat(folder).catch(() => null);
+  if (info === null || !info.isDirectory()) throw new DataError("not-found", folder, "is not a folder of photos");
 }
 
 async function locate(folder: string, name: string, file: string): Promise<string | null> {
@@ -52,6 +52,40 @@ async function locate(folder: string, name: string, file: string): Promise<strin
   };
   const candidates = [...(isAbsolute(name) ? [] : [join(folder, name)]), resolve(name)].filter(within);
   if (candidates.length === 0) throw new DataError("bad-labels", file, `${JSON.stringify(name)} leads out of ${folder}: photos are named by their path within the folder`);
-  for (const path of candidates) for (const each of [path, ...endings.map((ending) => `${path}.${ending}`)]) if ((await stat(each).catch(() => null))?.isFile()) return each;
+  for (const path of candidates) for (const each of withEndings(path)) if ((await stat(each).catch(() => null))?.isFile()) return each;
   return null;
+}
+
+/**
+ * Finds photos whose names are unlike all others, as those of a benchmark: by their path within the folder, else by the last part
+ * of it anywhere in the folder (flat, or sorted into folders of classes), the ending added where it is left out. Gives a path, or
+ * null, for each name. Folders that are links are not followed. Throws a DataError (not-found).
+ */
+export async function findByName(folder: string, names: readonly string[], signal?: AbortSignal): Promise<(string | null)[]> {
+  await checkFolder(folder);
+  const [byPath, byLast] = [new Map<string, string>(), new Map<string, string | null>()];
+  const open = [""];
+  while (open.length > 0) {
+    signal?.throwIfAborted();
+    const inside = open.pop()!;
+    const entries = await readdir(join(folder, inside), { withFileTypes: true }).catch((cause: unknown) => {
+      throw new DataError("not-found", join(folder, inside), `cannot be read: ${(cause as Error).message}`, { cause });
+    });
+    for (const entry of entries) {
+      const name = inside === "" ? entry.name : `${inside}/${entry.name}`;
+      if (entry.isDirectory()) open.push(name);
+      else {
+        byPath.set(name, join(folder, name));
+        // Of two files of one name neither is meant.
+        byLast.set(entry.name, byLast.has(entry.name) ? null : join(folder, name));
+      }
+    }
+  }
+  return names.map((name) => {
+    const all = withEndings(name);
+    const found = all.find((each) => byPath.has(each));
+    if (found !== undefined) return byPath.get(found)!;
+    const last = all.map((each) => byLast.get(each.slice(each.lastIndexOf("/") + 1)));
+    return last.find((path) => path !== undefined) ?? null;
+  });
 }

@@ -7,8 +7,10 @@ export interface MeanFigures extends PrecisionRecallF1 {
   readonly tags: number;
   /** Tags that a photo shows. */
   readonly shown: number;
-  /** Tags of all photos together. */
+  /** Tags of all photos together: those that they show, those given by the thresholds, and the right ones among these. */
   readonly positives: number;
+  readonly given: number;
+  readonly right: number;
   /** Mean of the tags' average precisions as in the reference: a tag that no photo shows counts 0. */
   readonly map: number;
   /** The mean over tags that a photo shows. */
@@ -57,6 +59,8 @@ function meanFigures(tags: readonly TagFigures[], counts: readonly Counts[]): Me
     tags: tags.length,
     shown: shown.length,
     positives: total("there"),
+    given: total("found"),
+    right: total("hit"),
     map: mean(tags.map(({ ap }) => ap)),
     mapOfShown: mean(shown.map(({ ap }) => ap)),
     ...ratios({ hit: total("hit"), found: total("found"), there: total("there") }),
