@@ -76,7 +76,7 @@ function evaluationText(e: Evaluation): string {
   const { overall, pooled } = e;
   const shown = (figures: MeanFigures): string => (figures.shown < figures.tags ? `; ${n(figures.mapOfShown)} over the ${figures.shown} that a photo shows` : "");
   const lines = [
-    `${printable(e.name)}: ${e.photos} photos${e.missing.length > 0 ? `, ${e.missing.length} are not there` : ""}${e.failed.length > 0 ? `, ${e.failed.length} could not be read` : ""}`,
+    `${printable(e.name)}: ${e.photos} photos${e.missing.length > 0 ? `, ${e.missing.length} not there` : ""}${e.failed.length > 0 ? `, ${e.failed.length} could not be read` : ""}`,
     `  mAP              ${n(overall.map)} over ${overall.tags} tags${shown(overall)}`,
     `  at thresholds    precision ${n(overall.precision)}, recall ${n(overall.recall)}, F1 ${n(overall.f1)}; means of the tags, as the reference counts: ${n(overall.reference.precision)} and ${n(overall.reference.recall)}`,
   ];
@@ -206,7 +206,7 @@ export async function evalCommand(args: readonly string[], io: CliIo): Promise<n
   const { missing, failed } = evaluation;
   for (const { photo, message, code } of failed.slice(0, 20)) notice(`${printable(message.startsWith(photo) || message.includes(photo) ? message : `${photo}: ${message}`)} (${code})`);
   if (failed.length > 20) notice(`and ${failed.length - 20} more that could not be read`);
-  if (missing.length > 0) notice(`${missing.length} labelled photos are not there: ${some(missing, 5)}`);
+  if (missing.length > 0) notice(`labelled photos that are not there: ${missing.length}: ${some(missing, 5)}`);
   if (out !== undefined) notice(`the report is ${printable(join(out, "report.html"))}`);
   return failed.length + missing.length > 0 ? 1 : 0;
 }

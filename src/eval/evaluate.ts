@@ -1,6 +1,6 @@
 import type { ChosenTag, TagChoiceOptions } from "../tagger/tag-choice.js";
 import type { Tagger } from "../tagger/tagger.js";
-import { join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { EvalError } from "./eval-error.js";
 import { evaluateScores, type MeanFigures, type ScoreFigures } from "./evaluate-scores.js";
 import type { PhotoSource } from "./photo-source.js";
@@ -38,7 +38,7 @@ export interface EvaluateOptions {
 export interface Evaluation extends ScoreFigures {
   /** Name of the set, benchmark or folder. */
   readonly name: string;
-  /** The model's folder, and the precision of its graphs. */
+  /** Name of the model's folder, and the precision of its graphs. */
   readonly model: string;
   readonly dtype: string;
   /** Photos that were scored. */
@@ -93,8 +93,8 @@ export async function measure(tagger: Tagger, subject: Subject, chosen: readonly
   const { out, groups: grouping, threshold = "official", ...scoring } = options;
   if (threshold !== "official" && !(threshold >= 0 && threshold <= 1)) throw new EvalError("bad-option", `threshold ${threshold}: expected "official" or a number from 0 to 1`);
   const all = [...subject.own, ...subject.implied];
-  if (subject.own.length === 0) throw new EvalError("nothing-to-measure", `${subject.name}: none of its ${subject.listed} tags is among the ${chosen.length} that the model is asked for: ${subject.lacking.slice(0, 5).map((tag) => JSON.stringify(tag)).join(", ")}${subject.lacking.length > 5 ? ", ..." : ""}`);
   if (subject.source.names.length === 0) throw new EvalError("nothing-to-measure", `${subject.name}: none of its ${subject.missing.length} labelled photos is there`);
+  if (subject.own.length === 0) throw new EvalError("nothing-to-measure", `${subject.name}: none of its ${subject.listed} tags is among the ${chosen.length} that the model is asked for: ${subject.lacking.slice(0, 5).map((tag) => JSON.stringify(tag)).join(", ")}${subject.lacking.length > 5 ? ", ..." : ""}`);
   const groups = grouping === undefined ? [] : groupTags(grouping, subject.own, chosen);
   const ids = [...new Set(all.map(({ tag }) => tag.id))];
   const scored = await scorePhotos(tagger, subject.source, chosen, ids, { ...scoring, ...(out !== undefined && { journal: join(out, journalFile) }) });
@@ -109,7 +109,7 @@ export async function measure(tagger: Tagger, subject: Subject, chosen: readonly
   const implied = evaluateScores(columns.slice(subject.own.length));
   const evaluation: Evaluation = {
     name: subject.name,
-    model: tagger.folder,
+    model: basename(resolve(tagger.folder)),
     dtype: tagger.dtype,
     photos: scored.photos.length,
     missing: [...subject.missing, ...scored.missing],

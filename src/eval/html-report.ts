@@ -15,7 +15,7 @@ export interface ReportPhotos {
 const mostListed = 500;
 
 /** Nothing is loaded from anywhere, and nothing runs. */
-const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
+const policy = new Markup("default-src 'none'; img-src data:; style-src 'unsafe-inline'");
 
 const style = new Markup(`
 :root { color-scheme: light dark; --ink: #1f2328; --soft: #636c76; --line: #d8dee4; --back: #ffffff; --box: #f6f8fa; --curve: #1f6feb; }
@@ -27,7 +27,7 @@ p { margin: .5rem 0; } .soft, caption, th, small { color: var(--soft); } .warn {
 .tiles div { background: var(--box); border-radius: 8px; padding: .75rem 1rem; } .tiles b { display: block; font-size: 1.5rem; font-weight: 600; }
 .side { display: flex; flex-wrap: wrap; gap: 2rem; align-items: flex-start; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: right; padding: .2rem .6rem; border-bottom: 1px solid var(--line); font-variant-numeric: tabular-nums; }
-th { font-weight: 500; } th:first-child, td:first-child { text-align: left; overflow-wrap: anywhere; } .scroll { overflow-x: auto; }
+th { font-weight: 500; } th:first-child, td:first-child { text-align: left; min-width: 9rem; overflow-wrap: anywhere; } .scroll { overflow-x: auto; }
 svg { max-width: 100%; height: auto; } svg text { fill: var(--soft); font-size: 12px; } .grid { stroke: var(--line); fill: none; } .curve { fill: none; stroke: var(--curve); stroke-width: 2; }
 .key { display: inline-block; width: .7em; height: .7em; border-radius: 50%; margin-right: .4em; }
 .tag { display: grid; grid-template-columns: 10rem 1fr; gap: 1rem; border-top: 1px solid var(--line); padding: 1rem 0; }
@@ -35,7 +35,7 @@ svg { max-width: 100%; height: auto; } svg text { fill: var(--soft); font-size: 
 .photos { display: flex; flex-wrap: wrap; gap: .75rem; margin: .25rem 0 .75rem; }
 figure { margin: 0; width: 7.5rem; } figure img, figure .none { width: 7.5rem; height: 6rem; object-fit: contain; background: var(--box); border-radius: 6px; display: block; }
 figcaption { font-size: 12px; color: var(--soft); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; } .wrong { color: #d1242f; font-weight: 600; }
-meter { width: 5rem; height: .7rem; } details ul { columns: 3 14rem; padding-left: 1.2rem; } li { overflow-wrap: anywhere; }
+.bar { display: inline-block; width: 5rem; height: .5rem; background: var(--box); } .bar i { display: block; height: 100%; background: var(--curve); } details ul { columns: 3 14rem; padding-left: 1.2rem; } li { overflow-wrap: anywhere; }
 `);
 
 const n = (value: number): string => value.toFixed(3);
@@ -58,9 +58,10 @@ export function htmlReport(evaluation: Evaluation, worst: readonly WorstTag[], s
 </head>
 <body>
 <h1>${name(evaluation.name)}</h1>
-<p class="soft">${name(evaluation.model)}, ${evaluation.dtype}: ${photos(evaluation.photos)}, ${count(overall.tags)} tags, ${count(overall.shown)} of them shown by a photo</p>
-${lacking.length > 0 ? html`<p class="warn">${count(lacking.length)} of the ${count(evaluation.listed)} tags are not among those that the model was asked for. They have no part in any figure.</p>` : html``}
-${missing.length + failed.length > 0 ? html`<p class="warn">Left out: ${photos(missing.length)} that are not there, ${photos(failed.length)} that could not be read.</p>` : html``}
+<p class="soft">${name(evaluation.model)}, ${evaluation.dtype}: ${photos(evaluation.photos)}, ${count(overall.tags)} tags${overall.shown < overall.tags ? `, ${count(overall.shown)} of them shown by a photo` : ""}</p>
+${lacking.length > 0 ? html`<p class="warn">Of the ${count(evaluation.listed)} tags ${count(lacking.length)} ${lacking.length === 1 ? "is" : "are"} left out of every figure: the model has no such tag.</p>` : html``}
+${missing.length > 0 ? html`<p class="warn">${photos(missing.length)} of those labelled ${missing.length === 1 ? "is" : "are"} not there and left out.</p>` : html``}
+${failed.length > 0 ? html`<p class="warn">${photos(failed.length)} could not be read and ${failed.length === 1 ? "is" : "are"} left out.</p>` : html``}
 ${tiles(evaluation)}
 <h2>Precision and recall</h2>
 ${curveSection(evaluation)}
@@ -134,7 +135,7 @@ function tagTable(tags: readonly TagFigures[]): Markup {
   const rows = [...tags].sort((a, b) => Number(b.positives > 0) - Number(a.positives > 0) || b.ap - a.ap);
   const at = (value: number | undefined): string => (value === undefined ? "–" : n(value));
   return html`<div class="scroll"><table><tr><th>tag</th><th>photos</th><th>AP</th><th></th><th>threshold</th><th>precision</th><th>recall</th><th>F1</th><th>best F1</th><th>at</th><th>break-even</th><th>at</th></tr>
-${rows.map((tag) => html`<tr><td>${name(tag.name)}</td><td>${count(tag.positives)}</td><td>${n(tag.ap)}</td><td><meter value="${tag.ap.toFixed(4)}"></meter></td><td>${tag.threshold === null ? "off" : n(tag.threshold)}</td><td>${n(tag.precision)}</td><td>${n(tag.recall)}</td><td>${n(tag.f1)}</td><td>${at(tag.best?.f1)}</td><td>${at(tag.best?.threshold)}</td><td>${at(tag.breakEven?.f1)}</td><td>${at(tag.breakEven?.threshold)}</td></tr>
+${rows.map((tag) => html`<tr><td>${name(tag.name)}</td><td>${count(tag.positives)}</td><td>${n(tag.ap)}</td><td><span class="bar"><i style="width:${(100 * tag.ap).toFixed(1)}%"></i></span></td><td>${tag.threshold === null ? "off" : n(tag.threshold)}</td><td>${n(tag.precision)}</td><td>${n(tag.recall)}</td><td>${n(tag.f1)}</td><td>${at(tag.best?.f1)}</td><td>${at(tag.best?.threshold)}</td><td>${at(tag.breakEven?.f1)}</td><td>${at(tag.breakEven?.threshold)}</td></tr>
 `)}</table></div>`;
 }
 

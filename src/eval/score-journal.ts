@@ -62,7 +62,7 @@ export async function openScoreJournal(file: string, head: JournalHead, { force,
       complete = end;
     }
     // Only the beginning of a journal's first line was cut off by a kill; anything else is someone's file.
-    if (tags === null && !`${headLine(head)}\n`.startsWith(await handle.readFile("utf8"))) throw noJournal(file);
+    if (tags === null && !startsWith(Buffer.from(headLine(head)), await handle.readFile())) throw noJournal(file);
     await handle.truncate(complete).catch(unwritable);
     if (tags === null) await handle.appendFile(`${headLine(head)}\n`).catch(unwritable);
     return {
@@ -79,6 +79,8 @@ export async function openScoreJournal(file: string, head: JournalHead, { force,
   }
 }
 
+/** By bytes: a cut may be in the middle of a character. */
+const startsWith = (whole: Buffer, start: Buffer): boolean => start.equals(whole.subarray(0, start.length));
 const headLine = ({ tags, ...head }: JournalHead): string => JSON.stringify({ format, version: 1, ...head, tags });
 const noJournal = (file: string): EvalError => new EvalError("bad-journal", `${file}: is no journal of scores: move it away, or name another folder`);
 
