@@ -1,5 +1,6 @@
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
+import { readLabelFile } from "../../src/data/label-file.js";
 import { readShard } from "../../src/data/tar-shards.js";
 import { readTextList, readThresholdList } from "../../src/vocab/text-lists.js";
 import { edges } from "./damage.js";
@@ -77,6 +78,8 @@ async function readPhotos(file: string): Promise<void> {
   for await (const { key } of readShard(file)) if (key.includes("/")) throw new Error(`a key that is a path: ${key}`);
 }
 
+const csvPiece = fc.constantFrom("file", "tags", "a.jpg", "../b.jpg", "dog", ",", ";", "\t", "|", '"', '""', "\n", "\r\n", "\r", " ", "\0", "\\", "\ufeff", "\ud800", "红");
+
 const listText = "dog\ncat\r\nsky \n";
 
 /** The readers of training sets and text lists. */
@@ -97,6 +100,23 @@ export const dataParts: readonly FuzzPart[] = [
     originals: () => [{ what: "a small shard", bytes: gzipSync(sound) }],
     structured: () => fc.array(anyMember, { maxLength: 3 }).map((members) => gzipSync(tar(members))),
     read: readPhotos,
+  },
+  {
+    name: "csv-labels",
+    fileName: "labels.csv",
+    peak: 1000,
+    runs: 200,
+    named: () => [
+      { what: "eight million names", bytes: () => Buffer.from(Array.from({ length: 8_000_000 }, (_, i) => `${i}\n`).join("")), ends: "bad-labels", slow: true },
+      { what: "a line of a million tags", bytes: Buffer.from(`a,${Array.from({ length: 1_000_000 }, (_, i) => i).join(",")}\n`), ends: "bad-labels" },
+      { what: "lines of many tags", bytes: () => Buffer.from(Array.from({ length: 60 }, (_, line) => `a,${Array.from({ length: 100_000 }, (_unused, i) => line * 100_000 + i).join("|")}\n`).join("")), ends: "bad-labels", slow: true },
+      { what: "a quote that never ends", bytes: Buffer.from(`a,"${"b\n".repeat(5_000_000)}`), ends: "bad-labels" },
+      { what: "60 million separators", bytes: () => Buffer.from(`${",".repeat(900_000)}\n`.repeat(60)), slow: true },
+      { what: "no UTF-8", bytes: Buffer.from([0x61, 0xff, 0x2c, 0x62]), ends: "bad-labels" },
+    ],
+    originals: () => [{ what: "lines", bytes: Buffer.from('a.jpg,dog,cat\n"b,c.jpg","dark, ""very"""\nd.jpg\n') }, { what: "columns", bytes: Buffer.from("id;file;tags\r\n1;a.jpg;dog|cat\r\n") }],
+    structured: () => fc.array(csvPiece, { maxLength: 30 }).map((pieces) => Buffer.from(pieces.join(""))),
+    read: async (file) => void (await readLabelFile(file)),
   },
   {
     name: "text-list",

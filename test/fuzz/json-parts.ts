@@ -2,8 +2,10 @@ import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { parseModelConfig, parsePreprocessorConfig, serialiseModelConfig, serialisePreprocessorConfig } from "../../src/bundle/model-config.js";
 import { readModelFolder } from "../../src/bundle/model-folder.js";
+import { readLabelFile } from "../../src/data/label-file.js";
 import { openLabelledSet } from "../../src/data/labelled-set.js";
 import { readReferenceList } from "../../src/data/reference-list.js";
+import { readGroups } from "../../src/eval/tag-groups.js";
 import { parseTrainConfig } from "../../src/train/train-config.js";
 import { indexTags } from "../../src/vocab/tag-index.js";
 import { loadHypernyms } from "../../src/vocab/wordnet.js";
@@ -18,6 +20,8 @@ const preprocessor = JSON.parse(serialisePreprocessorConfig({ size: 8, mean: [0.
 const tags = [{ id: 0, en: "red", zh: "红", threshold: 0.5, aliases: ["scarlet"], parents: ["colour"], wnid: "n04963740" }, { id: 1, en: "colour", zh: "颜色", threshold: null, wnid: ["n04956594"] }];
 const labels = { classes: [{ name: "dog", wnid: "n02084071" }, { name: "cat" }], splits: { train: { a: 0, b: { labels: [0, 1], captions: ["a dog"] } }, val: { c: { captions: [] } } } };
 const list = [{ image_path: "a.jpg", caption: ["a dog", "a cat"], union_label_id: [0, 1], parse_label_id: [[0], [1]] }, { image_path: "b.jpg", caption: "sky", union_label_id: [2], parse_label_id: [2] }];
+const photoLabels = [{ file: "a.jpg", tags: ["dog", { id: 1, en: "cat" }] }, { file: "b/c.png", tags: [] }, { file: "d.png", error: { code: "image-empty" } }];
+const groups = { pets: ["dog", "cat"], wild: [] };
 const hypernyms = { n00001740: { words: ["entity"], parents: [] }, n00001930: { words: ["thing", "object"], parents: ["n00001740"] } };
 const training = {
   model: { encoder: { kind: "mobilenet_v2", imageSize: 32 }, textWidth: 16, descriptions: 2, head: { width: 16, layers: 1, heads: 2, intermediate: 32 }, similarity: true },
@@ -63,6 +67,8 @@ export const jsonParts: readonly FuzzPart[] = [
   part("preprocessor", "preprocessor_config.json", preprocessor, readFolder, beside),
   part("tags", "tags.json", tags, readFolder, { ...beside, named: () => [...jsonBombs, { what: "tags that imply one another", bytes: text(tags.map((tag) => ({ ...tag, parents: ["red", "colour"] }))), ends: "read" }, { what: "20,000 tags that imply the next", bytes: chain }] }),
   part("labels", "labels.json", labels, async (file) => void (await openLabelledSet(dirname(file)))),
+  part("photo-labels", "photos.json", photoLabels, async (file) => void (await readLabelFile(file)), { originals: () => [{ what: "an object", bytes: text({ "a.jpg": ["dog"] }) }, { what: "a list", bytes: text(photoLabels) }] }),
+  part("groups", "groups.json", groups, async (file) => void (await readGroups(file))),
   part("reference-list", "list.json", list, async (file) => void (await readReferenceList(file, 3))),
   part("train-config", "train.json", training, readTraining),
   part("hypernyms", "hypernyms.json", hypernyms, async (file) => void (await loadHypernyms(file))),
