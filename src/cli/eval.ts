@@ -151,7 +151,7 @@ function progressOn({ stderr }: CliIo): { readonly onProgress: (done: number, to
         const seconds = (performance.now() - began) / 1000;
         const left = done - first >= 8 ? `, ${durationText((seconds / (done - first)) * (total - done))} left` : "";
         stderr.write(`\r${done} of ${total} photos${kept > 0 ? `, ${kept} of them scored before` : ""}${left}\u001b[K`);
-      } else if (total >= 500 && Math.floor((done * 10) / total) > tenth) {
+      } else if (kept < done && total >= 500 && Math.floor((done * 10) / total) > tenth) {
         tenth = Math.floor((done * 10) / total);
         stderr.write(`ramplus: ${done} of ${total} photos${kept > 0 ? `, ${kept} of them scored before` : ""}\n`);
       }

@@ -42,7 +42,7 @@ const help = `ramplus: tags for photos, by RAM++
   ramplus pull NAME                         download and convert an official model
   ramplus convert CHECKPOINT --out DIR      make a model folder from an official checkpoint
   ramplus train CONFIG                      train a model
-  ramplus eval MODEL SET --split NAME       measure a model on a labelled set
+  ramplus eval MODEL PHOTOS --labels FILE   measure a model on labelled photos, sets, benchmarks
   ramplus describe TAG... --out FILE        ask a language model what tags look like
   ramplus vocab build NAME                  make a bank of tags of your own; list, show, merge, diff, export
   ramplus teach TAG PHOTOS                  learn a tag from ten photos
