@@ -36,6 +36,8 @@ export { verifyBankGraph, verifyGraphs } from "./bundle/verify-graphs.js";
 export type { BankGraphReport, GraphReport, PrecisionReport } from "./bundle/verify-graphs.js";
 export { precisions } from "./bundle/model-config.js";
 export type { ModelConfig, Precision, PreprocessorConfig } from "./bundle/model-config.js";
+export { calibrationFile, readCalibration, writeCalibration } from "./bundle/calibration.js";
+export type { Calibration, ProbabilityKnot, TagCalibration, ThresholdPoint } from "./bundle/calibration.js";
 export { readBackground } from "./bundle/background.js";
 export { modelsFolder } from "./bundle/models-folder.js";
 export { replaceModelFolder } from "./bundle/replace-model-folder.js";
@@ -45,7 +47,7 @@ export { devices } from "./runtime/device.js";
 export type { Device } from "./runtime/device.js";
 export { RuntimeError } from "./runtime/runtime-error.js";
 
-export { buildBank, cleanCache, convertCheckpoint, describeByTemplates, describedEmbeddings, describeTags, diagnose, evaluateBenchmark, evaluateFolder, evaluateSet, finishModel, listCache, listOfficialModels, loadTextEncoder, planDescriptions, pullModel, setupCuda, teachTag, train, verifyModel } from "./on-demand.js";
+export { buildBank, calibrateModel, cleanCache, convertCheckpoint, describeByTemplates, describedEmbeddings, describeTags, diagnose, evaluateBenchmark, evaluateFolder, evaluateSet, finishModel, listCache, listOfficialModels, loadTextEncoder, planDescriptions, pullModel, setupCuda, teachTag, train, verifyModel } from "./on-demand.js";
 export type { ConvertOptions, ConvertResult } from "./convert/convert-checkpoint.js";
 export type { PrecisionCheck } from "./convert/check-precisions.js";
 export type { DifferingTag, LogitComparison } from "./convert/compare-logits.js";
@@ -93,6 +95,9 @@ export type { EvaluateOptions, Evaluation } from "./eval/evaluate.js";
 export type { BenchmarkFolders } from "./eval/evaluate-benchmark.js";
 export type { EvaluateSetOptions, SetReport, TagReport } from "./eval/evaluate-set.js";
 export type { UnscoredPhoto } from "./eval/score-photos.js";
+export type { CalibratedModel, CalibrateModelOptions, CalibrationSource } from "./eval/calibrate-model.js";
+export type { BeforeAfter, CalibratedTag, CalibrateOptions, CalibrationReport } from "./eval/calibrate.js";
+export type { ThresholdTarget } from "./eval/threshold-target.js";
 export { readGroups } from "./eval/tag-groups.js";
 export type { Grouping, NamedGroups } from "./eval/tag-groups.js";
 

@@ -58,3 +58,6 @@ export const buildBank: typeof import("./convert/build-bank.js").buildBank = asy
 
 /** As `teachTag` of `train/teach-tag.ts`. */
 export const teachTag: typeof import("./train/teach-tag.js").teachTag = async (...given) => (await import("./train/teach-tag.js")).teachTag(...given);
+
+/** As `calibrateModel` of `eval/calibrate-model.ts`. */
+export const calibrateModel: typeof import("./eval/calibrate-model.js").calibrateModel = async (...given) => (await import("./eval/calibrate-model.js")).calibrateModel(...given);

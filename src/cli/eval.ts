@@ -3,7 +3,7 @@ import { benchmarkNames, evaluateBenchmark, evaluateFolder, evaluateSet, loadHyp
 import { choiceOf, countOf, deviceOf, given, parseCommand, precisionOf, textOf, type Parsed } from "./arguments.js";
 import { printable, UsageError, write, type CliIo } from "./io.js";
 import { columns, durationText } from "./quantities.js";
-import { banksOf, thresholdOf } from "./tag.js";
+import { banksOf, calibrationOf, thresholdOf } from "./tag.js";
 import { listOf } from "./vocab.js";
 
 export const evalHelp = `ramplus eval MODEL PHOTOS --labels FILE [options]
@@ -25,6 +25,7 @@ What they are held against:
   --vocab NAME,...      the tags of these banks (ramplus vocab); built-in,NAME adds the model's own
   --open-set            as the reference's open set: the tags of --vocab alone, threshold 0.5 for all
   --threshold T         official (default: each tag's own) or a number from 0 to 1 for all tags
+  --calibration FILE    as for ramplus tag
   --no-orient           do not turn photos by their EXIF orientation (a benchmark's photos never are)
   --device, --dtype, --batch, --cache    as for ramplus tag
 
@@ -50,6 +51,7 @@ const options = {
   vocab: { type: "string" },
   "open-set": { type: "boolean" },
   threshold: { type: "string" },
+  calibration: { type: "string" },
   "no-orient": { type: "boolean" },
   out: { type: "string" },
   force: { type: "boolean" },
@@ -186,7 +188,7 @@ export async function evalCommand(args: readonly string[], io: CliIo): Promise<n
     signal: io.signal,
   };
   const notice = (line: string): void => void io.stderr.write(`ramplus: ${line}\n`);
-  await using tagger = await Tagger.load(model, { ...loading, onNotice: notice, signal: io.signal });
+  await using tagger = await Tagger.load(model, { ...loading, ...given({ calibration: calibrationOf(values["calibration"]) }), onNotice: notice, signal: io.signal });
   const { onProgress, clear } = progressOn(io);
   let result: SetReport | Evaluation;
   try {

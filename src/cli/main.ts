@@ -1,6 +1,7 @@
 import { BundleError, packageVersion, RamplusError, RuntimeError } from "../index.js";
 import { didYouMean } from "./arguments.js";
 import { cacheCommand, cacheHelp } from "./cache.js";
+import { calibrateCommand, calibrateHelp } from "./calibrate.js";
 import { convertCommand, convertHelp } from "./convert.js";
 import { doctorCommand, doctorHelp } from "./doctor.js";
 import { describeCommand, describeHelp } from "./describe.js";
@@ -26,6 +27,7 @@ const commands: Readonly<Record<string, Command>> = {
   convert: { run: convertCommand, help: convertHelp },
   train: { run: trainCommand, help: trainHelp },
   eval: { run: evalCommand, help: evalHelp },
+  calibrate: { run: calibrateCommand, help: calibrateHelp },
   describe: { run: describeCommand, help: describeHelp },
   vocab: { run: vocabCommand, help: vocabHelp },
   teach: { run: teachCommand, help: teachHelp },
@@ -43,6 +45,7 @@ const help = `ramplus: tags for photos, by RAM++
   ramplus convert CHECKPOINT --out DIR      make a model folder from an official checkpoint
   ramplus train CONFIG                      train a model
   ramplus eval MODEL PHOTOS --labels FILE   measure a model on labelled photos, sets, benchmarks
+  ramplus calibrate MODEL PHOTOS            fit thresholds to labelled photos
   ramplus describe TAG... --out FILE        ask a language model what tags look like
   ramplus vocab build NAME                  make a bank of tags of your own; list, show, merge, diff, export
   ramplus teach TAG PHOTOS                  learn a tag from ten photos

@@ -1,5 +1,5 @@
 import { addAbortSignal } from "node:stream";
-import { openSetThreshold, readBank, Tagger, type ChosenTag, type TagBank, type TagResult, type TagScore } from "../index.js";
+import { openSetThreshold, readBank, Tagger, type ChosenTag, type TagBank, type TagOptions, type TagResult, type TagScore } from "../index.js";
 import { choiceOf, countOf, deviceOf, given, parseCommand, precisionOf, textOf } from "./arguments.js";
 import { findPhotos, type FoundPhoto } from "./find-photos.js";
 import { formatterOf, tagFormats, type Language, type TagEntry } from "./format-tags.js";
@@ -19,7 +19,9 @@ Tags photos. PATH is a file, a folder, a glob in quotes, or - for one photo on s
   --open-set            as the reference's open set: the tags of --vocab or --tags alone, threshold 0.5 for all
   --text-encoder DIR    folder of a CLIP model, for --tags (default: what ramplus pull clip-text fetched, for official models)
   --cache DIR           keep photos' features: other tags are then looked for at the head's cost alone
-  --threshold T         official (default: each tag's own) or a number from 0 to 1 for all tags
+  --threshold T         official (default: each tag's own, or the calibration's), a number from 0 to 1 for all tags, or
+                        precision=P: for each tag the lowest at which it was so precise when it was calibrated
+  --calibration FILE    thresholds of ramplus calibrate; none: the tags' own (default: calibration.json of the model folder)
   --top N               at most N tags a photo
   --all                 every tag with its score, by id
   --lang LANG           en, zh or both, in text and reference
@@ -36,6 +38,7 @@ const options = {
   model: { type: "string" },
   format: { type: "string" },
   threshold: { type: "string" },
+  calibration: { type: "string" },
   vocab: { type: "string" },
   tags: { type: "string" },
   only: { type: "string" },
@@ -52,6 +55,21 @@ const options = {
   batch: { type: "string" },
   recursive: { type: "boolean" },
 } as const;
+
+type Threshold = NonNullable<TagOptions["threshold"]>;
+
+/** The file of --calibration; null where none is wanted. */
+export function calibrationOf(value: string | boolean | undefined): string | null | undefined {
+  return value === "none" ? null : textOf(value);
+}
+
+/** A threshold, or the precision that one is to have. */
+function tagThresholdOf(value: string | boolean | undefined): Threshold {
+  const precision = typeof value === "string" ? /^precision=(\d*\.?\d+)$/.exec(value)?.[1] : undefined;
+  if (precision === undefined) return thresholdOf(value);
+  if (Number(precision) > 1) throw new UsageError(`--threshold ${String(value)}: expected a precision from 0 to 1`);
+  return { precision: Number(precision) };
+}
 
 export function thresholdOf(value: string | boolean | undefined): "official" | number {
   if (value === undefined || value === "official") return "official";
@@ -76,8 +94,8 @@ async function readInput({ stdin, signal }: CliIo): Promise<File> {
 }
 
 /** Every tag that was looked for with its score, by id. */
-function allTags(tags: readonly ChosenTag[], { scores }: TagResult, threshold: "official" | number): TagScore[] {
-  return tags.map((tag) => ({ id: tag.id, en: tag.en, zh: tag.zh, score: scores![tag.id]!, threshold: threshold === "official" ? tag.threshold : threshold, ...(tag.bank !== undefined && { bank: tag.bank }) }));
+function allTags(tags: readonly ChosenTag[], { scores }: TagResult, threshold: Threshold): TagScore[] {
+  return tags.map((tag) => ({ id: tag.id, en: tag.en, zh: tag.zh, score: scores![tag.id]!, threshold: typeof threshold === "number" ? threshold : tag.threshold, ...(tag.bank !== undefined && { bank: tag.bank }) }));
 }
 
 /** The banks of --vocab, and whether the model's own tags are among what is looked for. */
@@ -99,15 +117,15 @@ export async function tagCommand(args: readonly string[], io: CliIo): Promise<nu
   const openSet = values["open-set"] === true;
   if (openSet && vocab === undefined && words === undefined) throw new UsageError("--open-set needs --vocab NAME or --tags A,B: the tags to look for");
   if (openSet && (values["threshold"] !== undefined || vocab?.includes("built-in") === true)) throw new UsageError("--open-set looks for the given tags alone, at threshold 0.5: leave out --threshold and built-in");
-  const threshold = openSet ? openSetThreshold : thresholdOf(values["threshold"]);
+  const threshold = openSet ? openSetThreshold : tagThresholdOf(values["threshold"]);
   const [top, batch, all] = [countOf("top", values["top"]), countOf("batch", values["batch"], 1024), values["all"] === true];
   const notice = (line: string): void => void io.stderr.write(`ramplus: ${line}\n`);
   const loading = given({ device: deviceOf(values["device"]), dtype: precisionOf(values["dtype"]) });
   const choice = { ...(await banksOf(vocab)), ...given({ tags: words, only: listOf(values["only"]), exclude: listOf(values["exclude"]) }), signal: io.signal };
   await using encoders = textEncoders(textOf(values["text-encoder"]), io);
-  await using tagger = await Tagger.load(textOf(values["model"]), { ...loading, ...given({ cache: textOf(values["cache"]) }), textEncoder: encoders.open, onNotice: notice, signal: io.signal });
+  await using tagger = await Tagger.load(textOf(values["model"]), { ...loading, ...given({ cache: textOf(values["cache"]), calibration: calibrationOf(values["calibration"]) }), textEncoder: encoders.open, onNotice: notice, signal: io.signal });
   // Asked for first, so that a word that nothing knows is told of before any photo.
-  const chosen = await tagger.chosenTags(choice);
+  const chosen = await tagger.chosenTags({ ...choice, threshold });
 
   const formatter = formatterOf(format, { lang, colour: io.stdout.isTTY === true && !io.env["NO_COLOR"], width: Math.min(io.stdout.columns ?? 80, 120) });
   let [count, failed, passedOver] = [0, 0, 0];

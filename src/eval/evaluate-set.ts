@@ -6,7 +6,7 @@ import type { Tagger } from "../tagger/tagger.js";
 import { indexTags, wnidsOf } from "../vocab/tag-index.js";
 import { ancestors, type Hypernyms } from "../vocab/wordnet.js";
 import { mean } from "./evaluate-scores.js";
-import { measure, type EvaluateOptions, type Evaluation, type MeasuredTag, type Measured } from "./evaluate.js";
+import { measure, type EvaluateOptions, type Evaluation, type MeasuredTag, type Measured, type Subject } from "./evaluate.js";
 import { setSource } from "./photo-source.js";
 import { ratios } from "./precision-recall.js";
 import type { UnscoredPhoto } from "./score-photos.js";
@@ -66,15 +66,21 @@ export interface SetReport {
   readonly evaluation: Evaluation;
 }
 
-/** Tags a split of a labelled set and compares with its labels. Throws a DataError for a set that cannot be read, an EvalError for one that cannot be measured. */
-export async function evaluateSet(tagger: Tagger, folder: string, options: EvaluateSetOptions = {}): Promise<SetReport> {
-  const { split = "val", hypernyms, ...rest } = options;
+/** What a split of a labelled set says of a choice of tags. */
+interface SetSubject {
+  readonly set: LabelledSet;
+  readonly targets: TagTargets;
+  readonly all: readonly MeasuredTag[];
+  readonly subject: Subject;
+}
+
+/** The labelled photos of a split of a set as tags of a choice. Throws a DataError for a set that cannot be read. */
+export async function setSubject(folder: string, split: string, chosen: readonly ChosenTag[]): Promise<SetSubject> {
   const set = await openLabelledSet(folder);
   const labels = set.splits.get(split);
   if (labels === undefined) throw new DataError("not-found", folder, `has no split ${split}; it has ${[...set.splits.keys()].join(", ")}`);
   const source = setSource(set, split);
   if (source.names.length === 0) throw new DataError("no-photos", folder, `has no photos with labels in split ${split}`);
-  const chosen = await tagger.chosenTags({ ...rest.choice, ...(rest.signal && { signal: rest.signal }) });
   const targets = createTargets(set.classes, indexTags(chosen));
   const implied = new Set(targets.implied);
   const tagsOf = (ids: readonly number[]): MeasuredTag[] => ids.map((id) => ({ name: chosen[id]!.en, tag: chosen[id]! }));
@@ -85,6 +91,14 @@ export async function evaluateSet(tagger: Tagger, folder: string, options: Evalu
     return all.flatMap(({ tag }, place) => (row[tag.id] === present ? [place] : []));
   };
   const subject = { name: `${set.name} ${split}`, source, missing: [], listed: set.classes.length, lacking: targets.untagged, own, implied: others, shows };
+  return { set, targets, all, subject };
+}
+
+/** Tags a split of a labelled set and compares with its labels. Throws a DataError for a set that cannot be read, an EvalError for one that cannot be measured. */
+export async function evaluateSet(tagger: Tagger, folder: string, options: EvaluateSetOptions = {}): Promise<SetReport> {
+  const { split = "val", hypernyms, ...rest } = options;
+  const chosen = await tagger.chosenTags({ ...rest.choice, ...(rest.signal && { signal: rest.signal }) });
+  const { set, targets, all, subject } = await setSubject(folder, split, chosen);
   const measured = await measure(tagger, subject, chosen, rest);
   return { set: set.name, split, photos: measured.evaluation.photos, failed: measured.evaluation.failed, ...reportOf(measured.evaluation, targets, all), ...firstTags(chosen, set, split, measured, all, hypernyms), evaluation: measured.evaluation };
 }

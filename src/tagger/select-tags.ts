@@ -11,6 +11,8 @@ export interface TagScore {
   readonly score: number;
   /** What the score was held against; null: the tag is off. */
   readonly threshold: number | null;
+  /** How likely it is right, where a calibration has a map for the tag. */
+  readonly probability?: number;
   /** The bank that the tag comes from; none: the model's own. */
   readonly bank?: string;
   /** Where a tag stands for a word that is none: the tag, which is one of the word's kinds, or of which the word is a kind. */
@@ -18,15 +20,20 @@ export interface TagScore {
 }
 
 export interface SelectOptions {
-  /** "official": each tag's own threshold. A number: the same for every tag, those that are off too. @default "official" */
-  readonly threshold?: "official" | number;
+  /**
+   * "official": each tag's own threshold, or that of the calibration. A number: the same for every tag, those that are off too.
+   * A precision: the lowest threshold at which the tag had it on the calibration's photos; a tag that never had it is not given, one
+   * that the calibration knows nothing of keeps its own. @default "official"
+   */
+  readonly threshold?: "official" | number | { readonly precision: number };
   /** At most so many tags, the best ones. @default all */
   readonly top?: number;
 }
 
 /** Throws a TaggerError for options out of range. */
 export function checkSelectOptions({ threshold = "official", top }: SelectOptions): void {
-  if (threshold !== "official" && !(typeof threshold === "number" && threshold >= 0 && threshold <= 1)) throw new TaggerError("bad-option", `threshold ${String(threshold)}: expected "official" or a number from 0 to 1`);
+  const share = typeof threshold === "object" && threshold !== null ? threshold.precision : threshold;
+  if (share !== "official" && !(typeof share === "number" && share >= 0 && share <= 1)) throw new TaggerError("bad-option", `threshold ${typeof threshold === "object" ? JSON.stringify(threshold) : String(threshold)}: expected "official", a number from 0 to 1, or { precision: a number from 0 to 1 }`);
   if (top !== undefined && !(Number.isInteger(top) && top > 0)) throw new TaggerError("bad-option", `top ${top}: expected a whole number above 0`);
 }
 
@@ -35,9 +42,9 @@ export function probability(logit: number): number {
   return Math.fround(1 / Math.fround(1 + Math.exp(-logit)));
 }
 
-/** The tag with its score, held against the threshold that the options ask for. */
+/** The tag with its score, held against the threshold that the options ask for; thresholds for a precision are the tag's by now. */
 export function scoreOf(tag: Tag, score: number, { threshold = "official" }: SelectOptions): TagScore {
-  return { id: tag.id, en: tag.en, zh: tag.zh, score, threshold: threshold === "official" ? tag.threshold : threshold };
+  return { id: tag.id, en: tag.en, zh: tag.zh, score, threshold: typeof threshold === "number" ? threshold : tag.threshold };
 }
 
 /** Tags whose score is greater than the threshold (strictly, in float32, as in the reference), by falling score, then by id. */

@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { BundleError } from "../bundle/bundle-error.js";
 import { choosePrecision, graphFiles, readModelFolder, type GraphFiles, type ModelFolder } from "../bundle/model-folder.js";
 import type { Precision } from "../bundle/model-config.js";
+import { calibrationIndex, probabilityOfScore, type Calibration } from "../bundle/calibration.js";
 import { visionId } from "../bundle/model-id.js";
 import { verifyGraphs, type GraphReport } from "../bundle/verify-graphs.js";
 import { RamplusError } from "../error.js";
@@ -21,6 +22,7 @@ import { findModel } from "./find-model.js";
 import type { ImageInput, LoadOptions } from "./image-input.js";
 import { KeptFeatures } from "./kept-features.js";
 import { checkSelectOptions, probability, selectTags, type SelectOptions, type TagScore } from "./select-tags.js";
+import { calibratedChoice, choiceForPrecision, loadCalibration, withCalibration } from "./tag-calibration.js";
 import { chosenScores, chooseTags, ownTags, type ChosenTag, type TagChoice, type TagChoiceOptions } from "./tag-choice.js";
 import { TaggerError } from "./tagger-error.js";
 import { untilAborted } from "./until-aborted.js";
@@ -39,6 +41,8 @@ export interface TaggerOptions extends Pick<SessionOptions, "device" | "threads"
    * called when the first such word comes. The caller disposes it. @default none
    */
   readonly textEncoder?: WordEncoder | (() => Promise<WordEncoder>);
+  /** File of a calibration (`ramplus calibrate`); null: none. @default calibration.json in the model folder, where there is one */
+  readonly calibration?: string | null;
   readonly signal?: AbortSignal;
 }
 
@@ -110,9 +114,12 @@ export class Tagger implements AsyncDisposable {
   private banks: Promise<BankRunner> | null = null;
   private readonly words = new Map<string, BankTag>();
   private openedEncoder: Promise<WordEncoder> | null = null;
+  private readonly calibrated: ReturnType<typeof calibrationIndex> | null;
 
   private constructor(
+    /** With the thresholds of the calibration. */
     private readonly model: ModelFolder,
+    private readonly calibration: Calibration | null,
     /** Precision of the graphs that run. */
     readonly dtype: Precision,
     private readonly vision: RuntimeSession,
@@ -123,14 +130,16 @@ export class Tagger implements AsyncDisposable {
     private readonly openBanks: () => Promise<BankRunner>,
     private readonly kept: KeptFeatures | null,
     private readonly textEncoder: TaggerOptions["textEncoder"] | null,
-  ) {}
+  ) {
+    this.calibrated = calibration && calibrationIndex(calibration);
+  }
 
   /**
    * Loads a model folder, or an embedded model by name (default: the package's own). Throws a BundleError for a folder that
    * cannot be used and a RuntimeError for a device that is not there.
    */
   static async load(model?: string | URL, options: TaggerOptions = {}): Promise<Tagger> {
-    const { signal, dtype, cache, textEncoder, ...sessionOptions } = options;
+    const { signal, dtype, cache, textEncoder, calibration, ...sessionOptions } = options;
     signal?.throwIfAborted();
     const folder = await readModelFolder(findModel(model));
     const precision = choosePrecision(folder, dtype);
@@ -141,6 +150,8 @@ export class Tagger implements AsyncDisposable {
     const verified = verifyGraphs(folder, precision);
     const session = { ...sessionOptions, keepMemory: !large, packWeights: !large || precision !== "q8", after: verified };
     const opening = [openSession({ file: files.vision }, session), openSession({ file: files.tagging }, { ...session, packWeights: !large })] as const;
+    const calibrating = loadCalibration(folder, calibration, signal);
+    calibrating.catch(() => undefined);
     const keeping = cache === undefined ? null : visionId(folder, precision, signal);
     keeping?.catch(() => undefined);
     // The decoders are read while the sessions open.
@@ -149,7 +160,7 @@ export class Tagger implements AsyncDisposable {
       const [vision, tagging] = await untilAborted(Promise.all(opening), signal);
       const openBanks = (): Promise<BankRunner> => BankRunner.open(folder, precision, { ...sessionOptions, device: vision.device, keepMemory: !large, packWeights: !large });
       const kept = keeping === null ? null : new KeptFeatures(cache!, await keeping, sessionOptions.onNotice);
-      return new Tagger(folder, precision, vision, tagging, featureShapeOf((await verified).vision), large && isProcessor(vision.device) ? 1 : 4, openBanks, kept, textEncoder ?? null);
+      return new Tagger(withCalibration(folder, await calibrating), await calibrating, precision, vision, tagging, featureShapeOf((await verified).vision), large && isProcessor(vision.device) ? 1 : 4, openBanks, kept, textEncoder ?? null);
     } catch (error) {
       // A session that is still being opened is closed once it is; the caller need not wait for that.
       for (const session of opening) void session.then((opened) => opened.dispose()).catch(() => undefined);
@@ -166,11 +177,18 @@ export class Tagger implements AsyncDisposable {
    * The tags that `tag` looks for with such options, `id` being a tag's place among a result's `scores`. Throws a TaggerError:
    * unknown-tag for words that nothing can place, bad-option for an empty choice.
    */
-  async chosenTags(options: TagChoiceOptions & { readonly signal?: AbortSignal }): Promise<readonly ChosenTag[]> {
+  async chosenTags(options: TagChoiceOptions & Pick<SelectOptions, "threshold"> & { readonly signal?: AbortSignal }): Promise<readonly ChosenTag[]> {
+    checkSelectOptions(options);
     return (await this.choose(options)).tags;
   }
 
-  private async choose(options: TagChoiceOptions & { readonly signal?: AbortSignal }): Promise<TagChoice> {
+  private async choose(options: TagChoiceOptions & Pick<SelectOptions, "threshold"> & { readonly signal?: AbortSignal }): Promise<TagChoice> {
+    const choice = calibratedChoice(await this.chosen(options), this.calibration);
+    if (typeof options.threshold !== "object") return choice;
+    return choiceForPrecision(choice, this.calibration, options.threshold.precision, this.model.folder);
+  }
+
+  private async chosen(options: TagChoiceOptions & { readonly signal?: AbortSignal }): Promise<TagChoice> {
     const { banks, builtIn, tags, only, exclude, signal } = options;
     if (banks === undefined && builtIn === undefined && tags === undefined && only === undefined && exclude === undefined) return ownTags(this.tags);
     const takesTexts = tags !== undefined && this.textEncoder !== null && !(await this.bankRunner()).biased;
@@ -295,8 +313,10 @@ export class Tagger implements AsyncDisposable {
   }
 
   /** The score with the bank that the tag comes from, and the tag that stands for a word. */
-  private withSource(score: TagScore, { bank, placed }: ChosenTag, { columnTags }: TagChoice, best: (id: number) => number): TagScore {
-    return { ...score, ...(bank !== undefined && { bank }), ...(placed !== undefined && { placed: { relation: placed, by: columnTags[best(score.id)]!.en } }) };
+  private withSource(score: TagScore, { en, bank, placed }: ChosenTag, { columnTags }: TagChoice, best: (id: number) => number): TagScore {
+    const known = placed === undefined ? this.calibrated?.({ en, ...(bank !== undefined && { bank }) }) : undefined;
+    const likely = known === undefined ? null : probabilityOfScore(known, score.score);
+    return { ...score, ...(likely !== null && { probability: likely }), ...(bank !== undefined && { bank }), ...(placed !== undefined && { placed: { relation: placed, by: columnTags[best(score.id)]!.en } }) };
   }
 
   /** `image_embeds` of photos: those kept, and those computed, which are kept from now on. */

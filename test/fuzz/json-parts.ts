@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { readCalibration } from "../../src/bundle/calibration.js";
 import { parseModelConfig, parsePreprocessorConfig, serialiseModelConfig, serialisePreprocessorConfig } from "../../src/bundle/model-config.js";
 import { readModelFolder } from "../../src/bundle/model-folder.js";
 import { readLabelFile } from "../../src/data/label-file.js";
@@ -22,6 +23,7 @@ const labels = { classes: [{ name: "dog", wnid: "n02084071" }, { name: "cat" }],
 const list = [{ image_path: "a.jpg", caption: ["a dog", "a cat"], union_label_id: [0, 1], parse_label_id: [[0], [1]] }, { image_path: "b.jpg", caption: "sky", union_label_id: [2], parse_label_id: [2] }];
 const photoLabels = [{ file: "a.jpg", tags: ["dog", { id: 1, en: "cat" }] }, { file: "b/c.png", tags: [] }, { file: "d.png", error: { code: "image-empty" } }];
 const groups = { pets: ["dog", "cat"], wild: [] };
+const calibration = { format: "ramplus-calibration", format_version: 1, model: "m", target: "f1", photos: 3, tags: [{ en: "x", positives: 1, negatives: 2, threshold: 0.5, points: [{ threshold: 0.5, precision: 1, recall: 0.5 }], probabilities: [{ score: 0.5, probability: 0.25 }] }] };
 const hypernyms = { n00001740: { words: ["entity"], parents: [] }, n00001930: { words: ["thing", "object"], parents: ["n00001740"] } };
 const training = {
   model: { encoder: { kind: "mobilenet_v2", imageSize: 32 }, textWidth: 16, descriptions: 2, head: { width: 16, layers: 1, heads: 2, intermediate: 32 }, similarity: true },
@@ -71,5 +73,6 @@ export const jsonParts: readonly FuzzPart[] = [
   part("groups", "groups.json", groups, async (file) => void (await readGroups(file))),
   part("reference-list", "list.json", list, async (file) => void (await readReferenceList(file, 3))),
   part("train-config", "train.json", training, readTraining),
+  part("calibration", "calibration.json", calibration, async (file) => void (await readCalibration(file, "m"))),
   part("hypernyms", "hypernyms.json", hypernyms, async (file) => void (await loadHypernyms(file))),
 ];
