@@ -67,6 +67,7 @@ const options = {
 type Values = Parsed["values"];
 
 const n = (value: number): string => value.toFixed(3);
+const count = (value: number, word: string): string => `${value} ${word}${value === 1 ? "" : "s"}`;
 
 /** Names for a line: the first of them. */
 function some(names: readonly string[], most = 10): string {
@@ -78,8 +79,8 @@ function evaluationText(e: Evaluation): string {
   const { overall, pooled } = e;
   const shown = (figures: MeanFigures): string => (figures.shown < figures.tags ? `; ${n(figures.mapOfShown)} over the ${figures.shown} that a photo shows` : "");
   const lines = [
-    `${printable(e.name)}: ${e.photos} photos${e.missing.length > 0 ? `, ${e.missing.length} not there` : ""}${e.failed.length > 0 ? `, ${e.failed.length} could not be read` : ""}`,
-    `  mAP              ${n(overall.map)} over ${overall.tags} tags${shown(overall)}`,
+    `${printable(e.name)}: ${count(e.photos, "photo")}${e.missing.length > 0 ? `, ${e.missing.length} not there` : ""}${e.failed.length > 0 ? `, ${e.failed.length} could not be read` : ""}`,
+    `  mAP              ${n(overall.map)} over ${count(overall.tags, "tag")}${shown(overall)}`,
     `  at thresholds    precision ${n(overall.precision)}, recall ${n(overall.recall)}, F1 ${n(overall.f1)}; means of the tags, as the reference counts: ${n(overall.reference.precision)} and ${n(overall.reference.recall)}`,
   ];
   if (pooled.breakEven !== null && pooled.best !== null) lines.push(`  one threshold    precision equals recall at ${n(pooled.breakEven.threshold)}: ${n(pooled.breakEven.f1)}; best F1 at ${n(pooled.best.threshold)}: ${n(pooled.best.f1)}`);
@@ -206,7 +207,7 @@ export async function evalCommand(args: readonly string[], io: CliIo): Promise<n
   const evaluation = isSet ? (result as SetReport).evaluation : (result as Evaluation);
   await write(io.stdout, format === "json" ? `${JSON.stringify(result, null, 2)}\n` : isSet ? setText(result as SetReport) : evaluationText(evaluation));
   const { missing, failed } = evaluation;
-  for (const { photo, message, code } of failed.slice(0, 20)) notice(`${printable(message.startsWith(photo) || message.includes(photo) ? message : `${photo}: ${message}`)} (${code})`);
+  for (const { photo, message, code } of failed.slice(0, 20)) notice(`${printable(message.includes(photo) ? message : `${photo}: ${message}`)} (${code})`);
   if (failed.length > 20) notice(`and ${failed.length - 20} more that could not be read`);
   if (missing.length > 0) notice(`labelled photos that are not there: ${missing.length}: ${some(missing, 5)}`);
   if (out !== undefined) notice(`the report is ${printable(join(out, "report.html"))}`);

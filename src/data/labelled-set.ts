@@ -40,7 +40,7 @@ export async function openLabelledSet(folder: string): Promise<LabelledSet> {
   try {
     text = await readFile(file, "utf8");
   } catch (cause) {
-    throw new DataError("not-found", file, "cannot be read: a labelled set is a folder of shards with labels.json beside them", { cause });
+    throw new DataError("not-found", file, "cannot be read: a labelled set is a folder of shards with labels.json beside them; for a folder of photos name its labels (--labels FILE)", { cause });
   }
   let json: unknown;
   try {
