@@ -16,6 +16,8 @@ import { quantiseProducts, quantiseTables, type StoredGraph } from "./quantise.j
 export interface InferenceGraph {
   readonly outputs: Readonly<Record<string, Value>>;
   readonly weights: Weights;
+  /** Parameters that were computed from the checkpoint's, by name, with what computes them. */
+  readonly folds: ReadonlyMap<string, Value>;
 }
 
 /** What depends on parameters alone is computed once, as long as the result is not much larger than what it comes from. */
@@ -39,6 +41,7 @@ export function inferenceGraph(outputs: Readonly<Record<string, Value>>, weights
   return {
     outputs: Object.fromEntries(names.map((name, i) => [name, values[i]!])),
     weights: (name) => made.get(name)?.() ?? plain(name),
+    folds: sources,
   };
 }
 

@@ -38,7 +38,7 @@ export interface TrainConfig {
   readonly vocabulary: string;
   /** Folder of the classifier to start from (weights.safetensors, classes.json), or null: fresh weights. */
   readonly classifier: string | null;
-  /** Weights to go on from (.safetensors, another run's state): an alternative to `classifier`. */
+  /** Weights to go on from: another run's state (.safetensors), or a model folder, whose tags keep their rows by name. An alternative to `classifier`. */
   readonly weights: string | null;
   readonly sources: readonly TrainSource[];
   /** Share of each source's training photos kept out for calibration. */
@@ -173,16 +173,26 @@ function parsePhase(f: Fields): TrainPhase {
   };
 }
 
+function parseSizes(m: Fields): TrainConfig["model"] {
+  return {
+    encoder: m.object("encoder").whole(parseEncoder),
+    textWidth: m.count("textWidth"),
+    descriptions: m.count("descriptions"),
+    head: m.object("head").whole((h) => ({ width: h.count("width"), layers: h.count("layers"), heads: h.count("heads"), intermediate: h.count("intermediate") })),
+    similarity: m.boolean("similarity", false),
+  };
+}
+
+/** The sizes of a network as a model folder has them. Throws a TrainError naming the field that is wrong. */
+export function parseNetwork(json: unknown, file: string): TrainConfig["model"] {
+  const { modelType: _type, tags: _tags, ...sizes } = typeof json === "object" && json !== null ? (json as Json) : {};
+  return Fields.of(sizes, file).whole(parseSizes);
+}
+
 /** Checks a training configuration. Throws a TrainError naming the field that is wrong. */
 export function parseTrainConfig(json: unknown, file: string): TrainConfig {
   return Fields.of(json, file).whole((f) => ({
-    model: f.object("model").whole((m) => ({
-      encoder: m.object("encoder").whole(parseEncoder),
-      textWidth: m.count("textWidth"),
-      descriptions: m.count("descriptions"),
-      head: m.object("head").whole((h) => ({ width: h.count("width"), layers: h.count("layers"), heads: h.count("heads"), intermediate: h.count("intermediate") })),
-      similarity: m.boolean("similarity", false),
-    })),
+    model: f.object("model").whole(parseSizes),
     vocabulary: f.text("vocabulary"),
     classifier: f.get("classifier") == null ? null : f.text("classifier"),
     weights: f.get("weights") == null ? null : f.text("weights"),

@@ -1,12 +1,16 @@
 import { createHash } from "node:crypto";
-import { appendFile, mkdir, readFile } from "node:fs/promises";
+import { appendFile, mkdir, readFile, stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import type { Params } from "../graph/params.js";
+import { slice, squeeze } from "../graph/ops/structure.js";
+import type { Value } from "../graph/value.js";
 import { readSafetensors } from "../checkpoint/read-safetensors.js";
 import { parseJson } from "../json.js";
 import { referenceCrop } from "../image/crop.js";
 import type { RamConfig } from "../model/config.js";
 import { encoderGrid, encoderWidth } from "../model/config.js";
+import { encode, projectTokens } from "../model/ram-plus.js";
 import type { SessionOptions } from "../runtime/device.js";
 import { seededRandom } from "../tensor/random.js";
 import type { Tensor } from "../tensor/tensor.js";
@@ -19,9 +23,10 @@ import { batchesAhead, drawTags, photoOrder, pixelInputs, tokenInputs, type Batc
 import { startFromClassifier, type Classifier } from "./classifier-start.js";
 import { heldOutMap } from "./held-out-map.js";
 import { initialWeights } from "./initial-weights.js";
+import { readModelStart, startFromModel } from "./model-start.js";
 import { loadSource, type TrainingPhoto } from "./photo-store.js";
 import { learningRate } from "./schedules.js";
-import { encodePhotos, scorePhotos } from "./score-photos.js";
+import { encodePhotos, runOverPhotos, scorePhotos } from "./score-photos.js";
 import { openTokenCache, writeTokenCache, type TokenCache } from "./token-cache.js";
 import { parseTrainConfig, rateScaleOf, type TrainConfig, type TrainPhase } from "./train-config.js";
 import { TrainError } from "./train-error.js";
@@ -141,8 +146,9 @@ async function prepare(file: string, options: TrainOptions): Promise<Prepared> {
   const shared = { config, model, index, photos, heldOut, decided: [...decided].sort((a, b) => a - b) };
   if (config.classifier === null || config.weights !== null) {
     if (config.phases.some((phase) => phase.from === "tokens")) throw new TrainError("bad-train-config", `${file}: a phase from tokens needs a classifier to start from`);
-    const start = config.weights === null ? initialWeights(model, config.seed) : weightsOnly(await readSafetensors(resolve(base, config.weights)));
-    return { ...shared, cache: null, positions: new Int32Array(0), features: null, start };
+    const start = config.weights === null ? initialWeights(model, config.seed) : await startWeights(resolve(base, config.weights), model, tags, config.seed);
+    const distils = config.weights !== null && config.phases.some((phase) => phase.losses.distillation > 0);
+    return { ...shared, cache: null, positions: new Int32Array(0), features: distils ? await startEmbeddings(shared, start, options) : null, start };
   }
   const classifier = await readClassifier(resolve(base, config.classifier));
   const encoderWeights = new Map([...classifier.encoder].map(([name, tensor]) => [`visual_encoder.${name}`, tensor]));
@@ -154,6 +160,28 @@ async function prepare(file: string, options: TrainOptions): Promise<Prepared> {
   const start = startFromClassifier(model, classifier, index, mean, (tag) => photos.flatMap((photo, i) => (photo.targets[tag] === 1 ? [pooled[i]!] : [])).slice(0, 300), config.seed);
   const features = config.phases.some((phase) => phase.losses.distillation > 0) ? projectAll(pooled, start, model.textWidth) : null;
   return { ...shared, cache, positions, features, start };
+}
+
+/** The weights of another run's state, or of a model folder. */
+async function startWeights(path: string, model: RamConfig, tags: readonly Tag[], seed: number): Promise<TrainingState> {
+  const info = await stat(path).catch(() => null);
+  return info?.isDirectory() === true ? startFromModel(model, tags, await readModelStart(path), seed) : weightsOnly(await readSafetensors(path));
+}
+
+/** The start's global embedding of all training photos, [photos, W]. */
+async function startEmbeddings({ config, model, photos }: Pick<Prepared, "config" | "model" | "photos">, start: TrainingState, options: TrainOptions): Promise<Float32Array> {
+  const rows = new Float32Array(photos.length * model.textWidth);
+  const pooled = (image: Value, p: Params): Value => squeeze(slice(projectTokens(encode(image, p, model), p, model), 1, 0, 1), 1);
+  let done = 0;
+  const began = performance.now();
+  for await (const { photos: batch, output } of runOverPhotos(photos, model.encoder.imageSize, config.normalisation, pooled, start, options)) {
+    options.signal?.throwIfAborted();
+    rows.set(output.data, done * model.textWidth);
+    done += batch.length;
+    const rate = (done / (performance.now() - began)) * 1000;
+    options.onProgress?.({ phase: "encoding photos", step: done, steps: photos.length, losses: {}, imagesPerSecond: rate, secondsLeft: (photos.length - done) / rate });
+  }
+  return rows;
 }
 
 /** The start's tokens of all training photos, from the run's cache or made now. */
