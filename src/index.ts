@@ -17,6 +17,9 @@ export type { ImageErrorCode } from "./image/image-error.js";
 export { isImageFile } from "./image/is-image-file.js";
 
 export type { Tag } from "./vocab/tag.js";
+export { indexTags } from "./vocab/tag-index.js";
+export type { TagIndex } from "./vocab/tag-index.js";
+export { parseTags } from "./vocab/tag-list.js";
 export { VocabularyError } from "./vocab/vocabulary-error.js";
 export { loadHypernyms } from "./vocab/wordnet.js";
 export type { Hypernyms } from "./vocab/wordnet.js";
@@ -47,7 +50,7 @@ export { devices } from "./runtime/device.js";
 export type { Device } from "./runtime/device.js";
 export { RuntimeError } from "./runtime/runtime-error.js";
 
-export { buildBank, calibrateModel, cleanCache, convertCheckpoint, describeByTemplates, describedEmbeddings, describeTags, diagnose, evaluateBenchmark, evaluateFolder, evaluateSet, finishModel, listCache, listOfficialModels, loadTextEncoder, planDescriptions, pullModel, setupCuda, teachTag, train, verifyModel } from "./on-demand.js";
+export { buildBank, calibrateModel, captionWords, cleanCache, convertCheckpoint, describeByTemplates, describedEmbeddings, describeTags, diagnose, evaluateBenchmark, evaluateCaptions, evaluateFolder, evaluateSet, finishModel, inspectSet, listCache, listOfficialModels, loadTextEncoder, parseCaptions, planDescriptions, pullModel, setupCuda, teachTag, train, verifyModel, writeReferenceList } from "./on-demand.js";
 export type { ConvertOptions, ConvertResult } from "./convert/convert-checkpoint.js";
 export type { PrecisionCheck } from "./convert/check-precisions.js";
 export type { DifferingTag, LogitComparison } from "./convert/compare-logits.js";
@@ -82,6 +85,10 @@ export type { DescribeOptions, DescribePlan, DescribeResult } from "./describe/d
 export { DataError } from "./data/data-error.js";
 export { readLabelFile } from "./data/label-file.js";
 export type { PhotoTags } from "./data/label-file.js";
+export { readCaptionedPhotos } from "./data/captioned-photos.js";
+export type { CaptionedPhoto } from "./data/captioned-photos.js";
+export type { CaptionWord, ParsedCaptions, ParsedPhoto } from "./data/parse-captions.js";
+export type { InspectOptions, SetInspection } from "./data/inspect-set.js";
 export { benchmarkNames } from "./data/benchmark.js";
 export type { BenchmarkName } from "./data/benchmark.js";
 export { EvalError } from "./eval/eval-error.js";
@@ -93,6 +100,7 @@ export type { AtThreshold, PrecisionRecallF1 } from "./eval/precision-recall.js"
 export type { ScoredColumn, TagFigures } from "./eval/tag-figures.js";
 export type { EvaluateOptions, Evaluation } from "./eval/evaluate.js";
 export type { BenchmarkFolders } from "./eval/evaluate-benchmark.js";
+export type { EvaluateCaptionsOptions } from "./eval/evaluate-captions.js";
 export type { EvaluateSetOptions, SetReport, TagReport } from "./eval/evaluate-set.js";
 export type { UnscoredPhoto } from "./eval/score-photos.js";
 export type { CalibratedModel, CalibrateModelOptions, CalibrationSource } from "./eval/calibrate-model.js";

@@ -61,3 +61,18 @@ export const teachTag: typeof import("./train/teach-tag.js").teachTag = async (.
 
 /** As `calibrateModel` of `eval/calibrate-model.ts`. */
 export const calibrateModel: typeof import("./eval/calibrate-model.js").calibrateModel = async (...given) => (await import("./eval/calibrate-model.js")).calibrateModel(...given);
+
+/** As `evaluateCaptions` of `eval/evaluate-captions.ts`. */
+export const evaluateCaptions: typeof import("./eval/evaluate-captions.js").evaluateCaptions = async (...given) => (await import("./eval/evaluate-captions.js")).evaluateCaptions(...given);
+
+/** As `parseCaptions` of `data/parse-captions.ts`. */
+export const parseCaptions = async (...given: Parameters<typeof import("./data/parse-captions.js").parseCaptions>): Promise<import("./data/parse-captions.js").ParsedCaptions> => (await import("./data/parse-captions.js")).parseCaptions(...given);
+
+/** As `captionWords` of `data/parse-captions.ts`. */
+export const captionWords = async (...given: Parameters<typeof import("./data/parse-captions.js").captionWords>): Promise<import("./data/parse-captions.js").CaptionWord[]> => (await import("./data/parse-captions.js")).captionWords(...given);
+
+/** As `writeReferenceList` of `data/parse-captions.ts`. */
+export const writeReferenceList: typeof import("./data/parse-captions.js").writeReferenceList = async (...given) => (await import("./data/parse-captions.js")).writeReferenceList(...given);
+
+/** As `inspectSet` of `data/inspect-set.ts`. */
+export const inspectSet: typeof import("./data/inspect-set.js").inspectSet = async (...given) => (await import("./data/inspect-set.js")).inspectSet(...given);

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { benchmarkNames, evaluateBenchmark, evaluateFolder, evaluateSet, loadHypernyms, openSetThreshold, readGroups, Tagger, type EvaluateOptions, type Evaluation, type Grouping, type MeanFigures, type SetReport } from "../index.js";
+import { benchmarkNames, evaluateBenchmark, evaluateCaptions, evaluateFolder, evaluateSet, loadHypernyms, openSetThreshold, readGroups, Tagger, type EvaluateOptions, type Evaluation, type Grouping, type MeanFigures, type SetReport } from "../index.js";
 import { choiceOf, countOf, deviceOf, given, parseCommand, precisionOf, textOf, type Parsed } from "./arguments.js";
 import { printable, UsageError, write, type CliIo } from "./io.js";
 import { columns, durationText } from "./quantities.js";
@@ -16,6 +16,7 @@ What is measured:
   PHOTOS --labels FILE  a folder of photos, and their tags. CSV: photo,tag,tag... on each line, or columns "file" and "tags",
                         the latter separated by | or ;. JSON: {"photo": ["tag", ...]} or [{"file": "photo", "tags": [...]}]
   SET                   a folder of tar shards with labels.json; --split NAME (default: val)
+    --captions          by the tags that its captions name, those of ten photos and more, in the place of its classes
   --benchmark NAME      one of the reference's: ${benchmarkNames.join(", ")}
     --annotations DIR   its files, datasets/ of the reference's repository
     --photos DIR        the photos, which come from OpenImages, ImageNet and HICO
@@ -44,6 +45,7 @@ Exit codes: 0 all scored, 1 some photos are missing or could not be read, 2 wron
 const options = {
   labels: { type: "string" },
   split: { type: "string" },
+  captions: { type: "boolean" },
   benchmark: { type: "string" },
   annotations: { type: "string" },
   photos: { type: "string" },
@@ -124,7 +126,7 @@ function setText(r: SetReport): string {
 }
 
 /** What is to be measured, by the words of the command line. */
-type Task = { readonly kind: "set"; readonly folder: string } | { readonly kind: "folder"; readonly folder: string; readonly labels: string } | { readonly kind: "benchmark"; readonly name: (typeof benchmarkNames)[number]; readonly annotations: string; readonly photos: string };
+type Task = { readonly kind: "set"; readonly folder: string } | { readonly kind: "captions"; readonly folder: string } | { readonly kind: "folder"; readonly folder: string; readonly labels: string } | { readonly kind: "benchmark"; readonly name: (typeof benchmarkNames)[number]; readonly annotations: string; readonly photos: string };
 
 function taskOf(values: Values, positionals: readonly string[]): { readonly model: string; readonly task: Task } {
   const [model, folder] = positionals;
@@ -137,7 +139,9 @@ function taskOf(values: Values, positionals: readonly string[]): { readonly mode
     return { model, task: { kind: "benchmark", name: benchmark, annotations, photos } };
   }
   for (const name of ["annotations", "photos"]) if (values[name] !== undefined) throw new UsageError(`--${name} goes with --benchmark`);
-  if (labels === undefined) return { model, task: { kind: "set", folder: folder! } };
+  const captions = values["captions"] === true;
+  if (captions && (labels !== undefined || benchmark !== undefined)) throw new UsageError("--captions is for a SET");
+  if (labels === undefined) return { model, task: captions ? { kind: "captions", folder: folder! } : { kind: "set", folder: folder! } };
   if (values["split"] !== undefined) throw new UsageError("--split does not go with --labels");
   return { model, task: { kind: "folder", folder: folder!, labels } };
 }
@@ -194,7 +198,8 @@ export async function evalCommand(args: readonly string[], io: CliIo): Promise<n
   let result: SetReport | Evaluation;
   try {
     const measure = { ...measuring, onProgress };
-    if (task.kind === "set") result = await evaluateSet(tagger, task.folder, { ...measure, ...given({ split: textOf(values["split"]), hypernyms }) });
+    if (task.kind === "captions") result = await evaluateCaptions(tagger, task.folder, { ...measure, ...given({ split: textOf(values["split"]) }) });
+    else if (task.kind === "set") result = await evaluateSet(tagger, task.folder, { ...measure, ...given({ split: textOf(values["split"]), hypernyms }) });
     else if (task.kind === "folder") result = await evaluateFolder(tagger, task.folder, task.labels, measure);
     else result = await evaluateBenchmark(tagger, task.name, task, measure);
   } catch (error) {

@@ -4,6 +4,7 @@ import { cacheCommand, cacheHelp } from "./cache.js";
 import { calibrateCommand, calibrateHelp } from "./calibrate.js";
 import { convertCommand, convertHelp } from "./convert.js";
 import { doctorCommand, doctorHelp } from "./doctor.js";
+import { dataCommand, dataHelp } from "./data.js";
 import { describeCommand, describeHelp } from "./describe.js";
 import { evalCommand, evalHelp } from "./eval.js";
 import { infoCommand, infoHelp } from "./info.js";
@@ -26,6 +27,7 @@ const commands: Readonly<Record<string, Command>> = {
   pull: { run: pullCommand, help: pullHelp },
   convert: { run: convertCommand, help: convertHelp },
   train: { run: trainCommand, help: trainHelp },
+  data: { run: dataCommand, help: dataHelp },
   eval: { run: evalCommand, help: evalHelp },
   calibrate: { run: calibrateCommand, help: calibrateHelp },
   describe: { run: describeCommand, help: describeHelp },
@@ -44,6 +46,7 @@ const help = `ramplus: tags for photos, by RAM++
   ramplus pull NAME                         download and convert an official model
   ramplus convert CHECKPOINT --out DIR      make a model folder from an official checkpoint
   ramplus train CONFIG                      train a model
+  ramplus data parse|vocab|inspect          captions to tags; a look at a data set before training on it
   ramplus eval MODEL PHOTOS --labels FILE   measure a model on labelled photos, sets, benchmarks
   ramplus calibrate MODEL PHOTOS            fit thresholds to labelled photos
   ramplus describe TAG... --out FILE        ask a language model what tags look like

@@ -1,6 +1,6 @@
 import { RamplusError } from "../error.js";
 
-export type DataErrorCode = "not-found" | "bad-labels" | "bad-shard" | "bad-list" | "no-photos";
+export type DataErrorCode = "not-found" | "bad-labels" | "bad-shard" | "bad-list" | "bad-captions" | "no-photos" | "unwritable";
 
 /** A data set that cannot be read. */
 export class DataError extends RamplusError {

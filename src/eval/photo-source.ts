@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import type { LabelledSet } from "../data/labelled-set.js";
+import type { LabelledSet, PhotoLabels } from "../data/labelled-set.js";
 import { readShard } from "../data/tar-shards.js";
 
 /** A photo to be scored. */
@@ -35,10 +35,10 @@ export function fileSource(files: readonly { readonly name: string; readonly pat
   };
 }
 
-/** Photos of a split of a labelled set, in the order of its shards; those without labels are left out. Throws a DataError for a shard that cannot be read. */
-export function setSource(set: LabelledSet, split: string): PhotoSource {
+/** Photos of a split of a labelled set, in the order of its shards: those that are wanted, by default those with labels. Throws a DataError for a shard that cannot be read. */
+export function setSource(set: LabelledSet, split: string, wanted: (photo: PhotoLabels) => boolean = ({ labels }) => labels !== null): PhotoSource {
   const labels = set.splits.get(split);
-  const names = [...(labels ?? [])].flatMap(([key, entry]) => (entry.labels === null ? [] : [key]));
+  const names = [...(labels ?? [])].flatMap(([key, entry]) => (wanted(entry) ? [key] : []));
   return {
     names,
     async *photos(wanted, signal) {

@@ -1,13 +1,16 @@
 import { dirname, join, resolve, sep } from "node:path";
 import { DataError } from "../data/data-error.js";
 import { openImageFolder } from "../data/image-folder.js";
-import { openLabelledSet } from "../data/labelled-set.js";
+import type { CaptionTargets } from "../data/caption-targets.js";
+import { openLabelledSet, type PhotoLabels } from "../data/labelled-set.js";
+import { pixelShares, pixelTagIds, pixelTargets } from "../data/pixel-tags.js";
 import { readReferenceList } from "../data/reference-list.js";
 import { readShard } from "../data/tar-shards.js";
-import { absent, createTargets, present } from "../data/tag-targets.js";
+import { absent, createTargets, present, unknown } from "../data/tag-targets.js";
 import { readImageFile } from "../image/read-image-file.js";
 import { permutation, seededRandom } from "../tensor/random.js";
 import type { TagIndex } from "../vocab/tag-index.js";
+import { decodePhoto } from "./decode-photo.js";
 import type { TrainSource } from "./train-config.js";
 import { TrainError } from "./train-error.js";
 
@@ -38,6 +41,11 @@ function drawn(count: number, limit: number | null, name: string, seed: number):
  * Photos without labels are left out. Throws a DataError for unreadable data and a TrainError for a set without a split "train".
  */
 export async function loadSource(source: TrainSource, base: string, index: TagIndex, seed: number, signal?: AbortSignal): Promise<LoadedSource> {
+  const loaded = await loadLabels(source, base, index, seed, signal);
+  return source.pixels === true ? withPixels(loaded, index, signal) : loaded;
+}
+
+async function loadLabels(source: TrainSource, base: string, index: TagIndex, seed: number, signal?: AbortSignal): Promise<LoadedSource> {
   switch (source.kind) {
     case "set":
       return loadShards(source, resolve(base, source.path), index, seed, signal);
@@ -48,20 +56,54 @@ export async function loadSource(source: TrainSource, base: string, index: TagIn
   }
 }
 
-async function loadShards({ limit }: TrainSource, folder: string, index: TagIndex, seed: number, signal?: AbortSignal): Promise<LoadedSource> {
+/** Photos whose pixels are looked at together. */
+const lookedAt = 16;
+
+/** The source with what its photos' pixels say. A photo that cannot be read keeps its targets: training tells of it. */
+async function withPixels({ covered, photos }: LoadedSource, index: TagIndex, signal?: AbortSignal): Promise<LoadedSource> {
+  const result: TrainingPhoto[] = [];
+  for (let start = 0; start < photos.length; start += lookedAt) {
+    signal?.throwIfAborted();
+    result.push(...(await Promise.all(photos.slice(start, start + lookedAt).map((photo) => lookAt(photo, index)))));
+  }
+  return { covered: [...new Set([...covered, ...pixelTagIds(index)])].sort((a, b) => a - b), photos: result };
+}
+
+async function lookAt(photo: TrainingPhoto, index: TagIndex): Promise<TrainingPhoto> {
+  const pixels = await decodePhoto(photo).catch(() => null);
+  if (pixels === null) return photo;
+  const targets = photo.targets.slice();
+  pixelTargets(targets, pixelShares(pixels), index);
+  return { ...photo, targets };
+}
+
+async function loadShards({ limit, captions = false }: TrainSource, folder: string, index: TagIndex, seed: number, signal?: AbortSignal): Promise<LoadedSource> {
   const set = await openLabelledSet(folder);
   const labels = set.splits.get("train");
   if (labels === undefined) throw new TrainError("bad-train-config", `${folder}: no split train; it has ${[...set.splits.keys()].join(", ")}`);
   const targets = createTargets(set.classes, index);
-  const keys = [...labels].filter(([, photo]) => photo.labels !== null).map(([key]) => key);
+  const said = captions ? await captionsOf(labels, index) : null;
+  const keys = [...labels].filter(([, photo]) => photo.labels !== null || (captions && photo.captions.length > 0)).map(([key]) => key);
   const chosen = new Set([...drawn(keys.length, limit, set.name, seed)].map((i) => keys[i]!));
   const photos: TrainingPhoto[] = [];
   for (const shard of set.shards.get("train") ?? []) {
     for await (const { key, bytes } of readShard(shard, signal)) {
-      if (chosen.has(key)) photos.push({ name: `${set.name}/${key}`, targets: targets.row(labels.get(key)!.labels!), read: async () => bytes });
+      if (!chosen.has(key)) continue;
+      const known = labels.get(key)!;
+      const row = known.labels === null ? new Int8Array(index.tags.length).fill(unknown) : targets.row(known.labels);
+      // Rows are shared between photos of the same classes.
+      const own = said === null ? row : row.slice();
+      said?.fill(own, known.captions);
+      photos.push({ name: `${set.name}/${key}`, targets: own, read: async () => bytes });
     }
   }
-  return { covered: targets.covered, photos };
+  return { covered: [...new Set([...targets.covered, ...(said?.covered ?? [])])].sort((a, b) => a - b), photos };
+}
+
+/** What a split's captions say; the parser of sentences is read when it is needed. */
+async function captionsOf(labels: ReadonlyMap<string, PhotoLabels>, index: TagIndex): Promise<CaptionTargets> {
+  const { createCaptionTargets } = await import("../data/caption-targets.js");
+  return createCaptionTargets([...labels.values()].map(({ captions }) => captions), index);
 }
 
 async function loadFolder({ limit, path }: TrainSource, folder: string, index: TagIndex, seed: number): Promise<LoadedSource> {

@@ -9,6 +9,10 @@ export interface TrainSource {
   readonly path: string;
   /** At most so many of its photos, drawn by the seed. */
   readonly limit: number | null;
+  /** Read a set's captions as tags too. */
+  readonly captions?: boolean;
+  /** Look at the pixels for colours, "black and white", "bright" and "dark". */
+  readonly pixels?: boolean;
 }
 
 /** One phase of training: a step graph and how long it runs. */
@@ -150,9 +154,10 @@ function parseEncoder(f: Fields): EncoderConfig {
 /** A source is written as `{"set": PATH}`, `{"folder": PATH}` or `{"list": PATH}`. */
 function parseSource(f: Fields): TrainSource {
   const limit = f.get("limit") == null ? null : f.count("limit");
-  if (f.get("folder") !== undefined) return { kind: "folder", path: f.text("folder"), limit };
-  if (f.get("list") !== undefined) return { kind: "list", path: f.text("list"), limit };
-  return { kind: "set", path: f.text("set"), limit };
+  const common = { limit, pixels: f.boolean("pixels", false) };
+  if (f.get("folder") !== undefined) return { kind: "folder", path: f.text("folder"), captions: false, ...common };
+  if (f.get("list") !== undefined) return { kind: "list", path: f.text("list"), captions: false, ...common };
+  return { kind: "set", path: f.text("set"), captions: f.boolean("captions", false), ...common };
 }
 
 function parsePhase(f: Fields): TrainPhase {

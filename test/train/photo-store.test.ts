@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createWriteStream, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { after, before, test } from "node:test";
+import sharp from "sharp";
+import { pack } from "tar-stream";
 import { loadSource } from "../../src/train/photo-store.js";
 import { parseTrainConfig } from "../../src/train/train-config.js";
 import { indexTags } from "../../src/vocab/tag-index.js";
@@ -95,4 +98,33 @@ test("a configuration is checked field by field, and unknown fields are refused"
   assert.throws(broken((c) => Object.assign(c.phases[0]!, { stepps: 3 })), /unknown field stepps/);
   assert.throws(broken((c) => Object.assign(c.model.encoder, { kind: "vit" })), /expected "mobilenet_v2" or "swin", received "vit"/);
   assert.throws(() => parseTrainConfig([], "train.json"), { code: "bad-train-config" });
+});
+
+test("captions and pixels fill in what a set's labels leave open", async () => {
+  const tags = [{ en: "dog", parents: ["animal"] }, { en: "cat", parents: ["animal"] }, { en: "animal" }, { en: "jump", aliases: ["jumping"] }, { en: "red" }, { en: "dark" }];
+  const own = indexTags(tags.map((tag, id) => ({ id, zh: tag.en, threshold: 0.5, ...tag })));
+  const set = join(folder, "set");
+  mkdirSync(set);
+  const shard = pack();
+  const red = await sharp({ create: { width: 8, height: 8, channels: 3, background: { r: 230, g: 20, b: 20 } } }).png().toBuffer();
+  for (let i = 0; i < 22; i++) shard.entry({ name: `p${i}.png` }, red);
+  shard.finalize();
+  await pipeline(shard, createWriteStream(join(set, "train.tar")));
+  const train = Object.fromEntries(Array.from({ length: 22 }, (_, i) => [`p${i}`, i === 0 ? { labels: [0] } : i === 1 ? { labels: [0], captions: ["A cat sleeps"] } : { captions: ["A dog jumps"] }]));
+  writeFileSync(join(set, "labels.json"), JSON.stringify({ classes: [{ name: "cat" }], splits: { train } }));
+  const load = async (source: object): Promise<{ covered: readonly number[]; rows: Map<string, number[]> }> => {
+    const { covered, photos } = await loadSource({ kind: "set", path: "set", limit: null, ...source }, folder, own, 1);
+    return { covered, rows: new Map(photos.map(({ name, targets }) => [name, [...targets]])) };
+  };
+  const labels = await load({});
+  assert.deepEqual([...labels.rows], [["set/p0", [-1, 1, 1, -1, -1, -1]], ["set/p1", [-1, 1, 1, -1, -1, -1]]]);
+  const captions = await load({ captions: true });
+  assert.deepEqual(captions.covered, [0, 1, 2, 3]);
+  assert.equal(captions.rows.size, 22);
+  assert.deepEqual(captions.rows.get("set/p0"), [-1, 1, 1, -1, -1, -1], "no captions, nothing more is said");
+  assert.deepEqual(captions.rows.get("set/p1"), [0, 1, 1, 0, -1, -1]);
+  assert.deepEqual(captions.rows.get("set/p2"), [1, -1, 1, 1, -1, -1], "too few captions say cat for silence to deny it");
+  const pixels = await load({ pixels: true });
+  assert.deepEqual(pixels.rows.get("set/p0"), [-1, 1, 1, -1, 1, -1]);
+  assert.deepEqual(pixels.covered, [1, 2, 4, 5]);
 });

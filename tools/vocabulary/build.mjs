@@ -1,7 +1,8 @@
 // Makes models/vocabulary.json from the tables beside this file, WordNet's hypernyms and the sets' class names:
 //   node tools/vocabulary/build.mjs ../shared/data > models/vocabulary.json
 // classes.tsv: wnid, English, Chinese (classes of one English name are one tag); hypernyms.tsv: wnids, English, Chinese
-// (of a name that classes.tsv has too: one tag); others.tsv: English, Chinese, parents; aliases.tsv: English, other names;
+// (of a name that classes.tsv has too: one tag); others.tsv: English, Chinese, parents; words.tsv: English, Chinese, parents,
+// other names of what captions say and pixels show; aliases.tsv: English, other names;
 // parents.tsv: English, parents that WordNet lacks, parents that WordNet has and nobody would say.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -39,6 +40,12 @@ for (const [wnids, en, zh] of table("hypernyms.tsv")) tagOf(en, zh).wnid.push(..
 const byHand = [];
 for (const [en, zh, parents] of table("others.tsv")) {
   tagOf(en, zh);
+  byHand.push([en, list(parents), []]);
+}
+for (const [en, zh, parents, aliases] of table("words.tsv")) {
+  if (tags.has(en)) faults.push(`words.tsv: ${en} is a tag of another table`);
+  const tag = tagOf(en, zh);
+  for (const alias of list(aliases)) tag.aliases.add(alias);
   byHand.push([en, list(parents), []]);
 }
 for (const [en, added, removed] of table("parents.tsv")) byHand.push([en, list(added), list(removed)]);
