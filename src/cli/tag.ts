@@ -23,6 +23,7 @@ Tags photos. PATH is a file, a folder, a glob in quotes, or - for one photo on s
                         precision=P: for each tag the lowest at which it was so precise when it was calibrated
   --calibration FILE    thresholds of ramplus calibrate; none: the tags' own (default: calibration.json of the model folder)
   --top N               at most N tags a photo
+  --prune-implied       leave out tags that another tag of the photo implies: "animal" beside "golden retriever"
   --all                 every tag with its score, by id
   --lang LANG           en, zh or both, in text and reference
   --no-orient           do not turn photos by their EXIF orientation, as the reference does not
@@ -47,6 +48,7 @@ const options = {
   "text-encoder": { type: "string" },
   cache: { type: "string" },
   top: { type: "string" },
+  "prune-implied": { type: "boolean" },
   all: { type: "boolean" },
   lang: { type: "string" },
   "no-orient": { type: "boolean" },
@@ -154,7 +156,7 @@ export async function tagCommand(args: readonly string[], io: CliIo): Promise<nu
     }
   };
   await write(io.stdout, formatter.begin);
-  const tagging = { ...choice, threshold, orient: values["no-orient"] !== true, scores: all, ...given({ top, batch }) };
+  const tagging = { ...choice, threshold, orient: values["no-orient"] !== true, scores: all, pruneImplied: values["prune-implied"] === true, ...given({ top, batch }) };
   for await (const outcome of tagger.tagStream(inputs(), tagging)) {
     const { photo, before } = waiting.shift()!;
     for (const entry of before) await emit(entry);

@@ -28,6 +28,8 @@ export interface SelectOptions {
   readonly threshold?: "official" | number | { readonly precision: number };
   /** At most so many tags, the best ones. @default all */
   readonly top?: number;
+  /** Leave out tags that another tag of the photo implies: "animal" beside "golden retriever". @default false */
+  readonly pruneImplied?: boolean;
 }
 
 /** Throws a TaggerError for options out of range. */
@@ -47,8 +49,8 @@ export function scoreOf(tag: Tag, score: number, { threshold = "official" }: Sel
   return { id: tag.id, en: tag.en, zh: tag.zh, score, threshold: typeof threshold === "number" ? threshold : tag.threshold };
 }
 
-/** Tags whose score is greater than the threshold (strictly, in float32, as in the reference), by falling score, then by id. */
-export function selectTags(tags: readonly Tag[], scores: Float32Array, options: SelectOptions = {}): TagScore[] {
+/** Tags whose score is greater than the threshold (strictly, in float32, as in the reference), by falling score, then by id; pruned before the best are taken. */
+export function selectTags(tags: readonly Tag[], scores: Float32Array, options: SelectOptions = {}, prune: (given: readonly TagScore[]) => TagScore[] = (given) => [...given]): TagScore[] {
   const found = tags.map((tag) => scoreOf(tag, scores[tag.id]!, options)).filter(({ score, threshold }) => threshold !== null && score > Math.fround(threshold));
-  return found.sort((a, b) => b.score - a.score || a.id - b.id).slice(0, options.top);
+  return prune(found.sort((a, b) => b.score - a.score || a.id - b.id)).slice(0, options.top);
 }

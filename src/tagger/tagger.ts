@@ -20,6 +20,7 @@ import { atMost } from "./at-most.js";
 import { BankRunner } from "./bank-runner.js";
 import { findModel } from "./find-model.js";
 import type { ImageInput, LoadOptions } from "./image-input.js";
+import { impliedPruner, type Prune } from "./prune-implied.js";
 import { KeptFeatures } from "./kept-features.js";
 import { checkSelectOptions, probability, selectTags, type SelectOptions, type TagScore } from "./select-tags.js";
 import { calibratedChoice, choiceForPrecision, loadCalibration, withCalibration } from "./tag-calibration.js";
@@ -241,8 +242,9 @@ export class Tagger implements AsyncDisposable {
     // Both can be iterated over, and neither is what was meant.
     if (typeof images === "string" || images instanceof Uint8Array) throw new TaggerError("bad-option", "images: expected a list or stream of images, received one image");
     const choice = await this.choose(options);
+    const prune = options.pruneImplied === true ? impliedPruner(choice) : undefined;
     const prepare = (image: I): Promise<Prepared> => this.decoding(() => this.prepare(image, options));
-    for await (const batch of workAhead(images, prepare, options.batch ?? this.defaultBatch, options.signal)) yield* await this.infer(batch, choice, options);
+    for await (const batch of workAhead(images, prepare, options.batch ?? this.defaultBatch, options.signal)) yield* await this.infer(batch, choice, options, prune);
   }
 
   /**
@@ -289,7 +291,7 @@ export class Tagger implements AsyncDisposable {
     }
   }
 
-  private async infer<I extends ImageInput>(batch: readonly Made<I, Prepared>[], choice: TagChoice, options: TagOptions): Promise<TagOutcome<I>[]> {
+  private async infer<I extends ImageInput>(batch: readonly Made<I, Prepared>[], choice: TagChoice, options: TagOptions, prune?: Prune): Promise<TagOutcome<I>[]> {
     const ready = batch.flatMap(({ output }) => ("error" in output ? [] : [output]));
     const began = performance.now();
     const logits = ready.length === 0 ? [] : await this.columns(await this.featuresOf(ready, options.signal), choice, options.signal);
@@ -303,7 +305,7 @@ export class Tagger implements AsyncDisposable {
       return {
         image,
         result: {
-          tags: selectTags(tags, scores, options).map((tag) => this.withSource(tag, tags[tag.id]!, choice, best)),
+          tags: selectTags(tags, scores, options, prune).map((tag) => this.withSource(tag, tags[tag.id]!, choice, best)),
           ...(options.scores && { scores }),
           ...(options.logits && { logits: Float32Array.from(scores, (_, id) => own[best(id)]!) }),
           ms: { decode, preprocess, inference },

@@ -174,3 +174,15 @@ test("descriptions are counted by rows", () => {
   const bank = bankOf("b", 4, [{ en: "x", rows: new Float32Array(12) }]);
   assert.equal(descriptionsOf(bank, bank.tags[0]!), 3);
 });
+
+test("what another tag of the photo implies is left out, before the best are taken", async () => {
+  await using tagger = await Tagger.load();
+  const names = async (options: object): Promise<string[]> => (await tagger.tag("examples/two-dogs.jpg", options)).tags.map(({ en }) => en);
+  const [all, pruned] = [await names({}), await names({ pruneImplied: true })];
+  assert.ok(all.includes("animal") && all.includes("dog") && all.includes("mammal"));
+  assert.ok(pruned.length > 0 && !["animal", "mammal", "dog"].some((en) => pruned.includes(en)), pruned.join());
+  assert.ok(pruned.every((en) => all.includes(en)));
+  assert.deepEqual(await names({ pruneImplied: true, top: 1 }), pruned.slice(0, 1));
+  // "mammal" and "dog", which lie between, are not looked for.
+  assert.ok(!(await names({ pruneImplied: true, only: ["*terrier", "animal"] })).includes("animal"));
+});
