@@ -125,9 +125,17 @@ async function readClassifier(folder: string): Promise<Classifier> {
   return { encoder: new Map([...tensors].filter(([name]) => !name.startsWith("classifier."))), rows };
 }
 
+/** Kept tokens are the start's: an encoder that has trained since gives others. */
+function checkTokenPhases({ phases }: TrainConfig, file: string): void {
+  const last = phases.findLastIndex((phase) => phase.from === "tokens");
+  const trained = phases.findIndex((phase) => phase.from === "pixels" && rateScaleOf(phase)("visual_encoder.") > 0);
+  if (trained >= 0 && trained < last) throw new TrainError("bad-train-config", `${file}: phase ${phases[last]!.name} trains on the start's tokens, after phase ${phases[trained]!.name} has trained the encoder: put it first`);
+}
+
 async function prepare(file: string, options: TrainOptions): Promise<Prepared> {
   const base = dirname(resolve(file));
   const config = parseTrainConfig(await readJson(file), file);
+  checkTokenPhases(config, file);
   const tags = await readVocabulary(resolve(base, config.vocabulary));
   const index = indexTags(tags);
   const { encoder, ...sizes } = config.model;
@@ -145,21 +153,31 @@ async function prepare(file: string, options: TrainOptions): Promise<Prepared> {
   }
   const shared = { config, model, index, photos, heldOut, decided: [...decided].sort((a, b) => a - b) };
   if (config.classifier === null || config.weights !== null) {
-    if (config.phases.some((phase) => phase.from === "tokens")) throw new TrainError("bad-train-config", `${file}: a phase from tokens needs a classifier to start from`);
+    const fromTokens = config.phases.some((phase) => phase.from === "tokens");
+    if (fromTokens && config.weights === null) throw new TrainError("bad-train-config", `${file}: a phase from tokens needs a classifier or weights to start from`);
     const start = config.weights === null ? initialWeights(model, config.seed) : await startWeights(resolve(base, config.weights), model, tags, config.seed);
     const distils = config.weights !== null && config.phases.some((phase) => phase.losses.distillation > 0);
+    if (fromTokens) {
+      const kept = await keptTokens(shared, start, options);
+      return { ...shared, ...kept, features: distils ? projectAll(await pooledFeatures(kept.cache, kept.positions), start, model.textWidth) : null, start };
+    }
     return { ...shared, cache: null, positions: new Int32Array(0), features: distils ? await startEmbeddings(shared, start, options) : null, start };
   }
   const classifier = await readClassifier(resolve(base, config.classifier));
   const encoderWeights = new Map([...classifier.encoder].map(([name, tensor]) => [`visual_encoder.${name}`, tensor]));
-  const cache = await tokensOf(shared, encoderWeights, options);
-  const places = new Map(cache.names.map((name, i) => [name, i]));
-  const positions = Int32Array.from(photos, (photo) => places.get(photo.name)!);
+  const { cache, positions } = await keptTokens(shared, encoderWeights, options);
   const pooled = await pooledFeatures(cache, positions);
   const mean = meanOf(pooled);
   const start = startFromClassifier(model, classifier, index, mean, (tag) => photos.flatMap((photo, i) => (photo.targets[tag] === 1 ? [pooled[i]!] : [])).slice(0, 300), config.seed);
   const features = config.phases.some((phase) => phase.losses.distillation > 0) ? projectAll(pooled, start, model.textWidth) : null;
   return { ...shared, cache, positions, features, start };
+}
+
+/** The encoder's tokens of the training photos, and each photo's place among them. */
+async function keptTokens(shared: Pick<Prepared, "config" | "model" | "photos">, encoder: TrainingState, options: TrainOptions): Promise<{ cache: TokenCache; positions: Int32Array }> {
+  const cache = await tokensOf(shared, encoder, options);
+  const places = new Map(cache.names.map((name, i) => [name, i]));
+  return { cache, positions: Int32Array.from(shared.photos, (photo) => places.get(photo.name)!) };
 }
 
 /** The weights of another run's state, or of a model folder. */
@@ -187,7 +205,7 @@ async function startEmbeddings({ config, model, photos }: Pick<Prepared, "config
 /** The start's tokens of all training photos, from the run's cache or made now. */
 async function tokensOf({ config, model, photos }: Pick<Prepared, "config" | "model" | "photos">, encoder: ReadonlyMap<string, Tensor>, options: TrainOptions): Promise<TokenCache> {
   const file = join(options.out, "tokens.f16");
-  const stamp = stampOf([model.encoder, config.sources, config.heldOut, config.seed, config.normalisation, photos.length]);
+  const stamp = stampOf([model.encoder, config.classifier, config.weights, config.sources, config.heldOut, config.seed, config.normalisation, photos.length]);
   const kept = await openTokenCache(file, stamp);
   if (kept !== null) return kept;
   const batches = async function* (): AsyncGenerator<{ names: string[]; tokens: Float32Array }> {

@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { finishModel } from "../../src/train/finish-model.js";
+import { readModelStart } from "../../src/train/model-start.js";
+import { train } from "../../src/train/train.js";
+import { Tagger } from "../../src/tagger/tagger.js";
+import { smallConfig, writeSmallModel } from "../small-model.js";
+import { temporaryFolder } from "../tiny-model-folder.js";
+import { writeSyntheticRun } from "./synthetic-run.js";
+
+const { modelType: _type, tags: _tags, ...sizes } = smallConfig;
+
+/** A run on coloured squares that starts from a model folder. */
+async function writeRun(folder: string, phases: readonly object[]): Promise<string> {
+  const file = await writeSyntheticRun(folder, 1);
+  await writeSmallModel(join(folder, "model"));
+  const config = JSON.parse(readFileSync(file, "utf8")) as object;
+  writeFileSync(file, JSON.stringify({ ...config, model: sizes, weights: "model", phases, logEvery: 20 }));
+  return file;
+}
+
+const phase = { name: "head", from: "tokens", steps: 60, batch: 8, drawnTags: 4, rate: 1e-2, warmup: 2, weightDecay: 0, losses: { tagging: 1 } };
+
+test("a model's head trains on tokens that are kept once; its encoder stays; the result is a model folder again", async () => {
+  await using folder = await temporaryFolder();
+  const file = await writeRun(folder.path, [phase]);
+  const losses: number[] = [];
+  const result = await train(file, { out: join(folder.path, "run"), device: "cpu", onProgress: ({ phase: name, losses: all }) => name === "head" && losses.push(all["loss"]!) });
+  assert.ok(losses.at(-1)! < losses[0]! * 0.8, losses.join());
+  const start = await readModelStart(join(folder.path, "model"));
+  for (const [name, tensor] of start.weights) if (name.startsWith("visual_encoder.")) assert.deepEqual(result.weights.get(name)!.data, tensor.data, name);
+  assert.notDeepEqual(result.weights.get("fc.weight")!.data, start.weights.get("fc.weight")!.data);
+  await finishModel(result, join(folder.path, "finished"));
+  await using tagger = await Tagger.load(join(folder.path, "finished"));
+  assert.deepEqual(tagger.tags.map(({ en }) => en), ["red", "green", "blue", "colour"]);
+});
+
+test("what tokens and distillation ask for is told before anything runs", async () => {
+  await using folder = await temporaryFolder();
+  const whole = { ...phase, name: "whole", from: "pixels", steps: 2, batch: 4, rate: 1e-3, losses: { tagging: 1, distillation: 1 } };
+  const wrong = await writeRun(folder.path, [whole, phase]);
+  await assert.rejects(train(wrong, { out: join(folder.path, "a") }), { code: "bad-train-config", message: /phase head trains on the start's tokens, after phase whole/ });
+  const config = JSON.parse(readFileSync(wrong, "utf8")) as object;
+  writeFileSync(wrong, JSON.stringify({ ...config, weights: null, phases: [phase] }));
+  await assert.rejects(train(wrong, { out: join(folder.path, "b") }), { code: "bad-train-config", message: /needs a classifier or weights/ });
+  writeFileSync(wrong, JSON.stringify({ ...config, phases: [whole] }));
+  const losses: Readonly<Record<string, number>>[] = [];
+  await train(wrong, { out: join(folder.path, "c"), device: "cpu", onProgress: ({ phase: name, losses: all }) => name === "whole" && losses.push(all) });
+  assert.ok(losses[0]!["distillation"]! > 0 && losses[0]!["distillation"]! < 10, "held to the start's embedding of each photo");
+});
