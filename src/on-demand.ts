@@ -76,3 +76,6 @@ export const writeReferenceList: typeof import("./data/parse-captions.js").write
 
 /** As `inspectSet` of `data/inspect-set.ts`. */
 export const inspectSet: typeof import("./data/inspect-set.js").inspectSet = async (...given) => (await import("./data/inspect-set.js")).inspectSet(...given);
+
+/** As `finetune` of `train/finetune.ts`. */
+export const finetune: typeof import("./train/finetune.js").finetune = async (...given) => (await import("./train/finetune.js")).finetune(...given);

@@ -7,6 +7,7 @@ import { doctorCommand, doctorHelp } from "./doctor.js";
 import { dataCommand, dataHelp } from "./data.js";
 import { describeCommand, describeHelp } from "./describe.js";
 import { evalCommand, evalHelp } from "./eval.js";
+import { finetuneCommand, finetuneHelp } from "./finetune.js";
 import { infoCommand, infoHelp } from "./info.js";
 import { printable, UsageError, write, type CliIo } from "./io.js";
 import { pullCommand, pullHelp } from "./pull.js";
@@ -27,6 +28,7 @@ const commands: Readonly<Record<string, Command>> = {
   pull: { run: pullCommand, help: pullHelp },
   convert: { run: convertCommand, help: convertHelp },
   train: { run: trainCommand, help: trainHelp },
+  finetune: { run: finetuneCommand, help: finetuneHelp },
   data: { run: dataCommand, help: dataHelp },
   eval: { run: evalCommand, help: evalHelp },
   calibrate: { run: calibrateCommand, help: calibrateHelp },
@@ -46,6 +48,7 @@ const help = `ramplus: tags for photos, by RAM++
   ramplus pull NAME                         download and convert an official model
   ramplus convert CHECKPOINT --out DIR      make a model folder from an official checkpoint
   ramplus train CONFIG                      train a model
+  ramplus finetune MODEL PHOTOS --out DIR   train a model further on labelled photos
   ramplus data parse|vocab|inspect          captions to tags; a look at a data set before training on it
   ramplus eval MODEL PHOTOS --labels FILE   measure a model on labelled photos, sets, benchmarks
   ramplus calibrate MODEL PHOTOS            fit thresholds to labelled photos

@@ -43,7 +43,9 @@ export function drawTags(plan: BatchPlan, indices: Int32Array, step: number): Ba
   const random = seededRandom(seed, 2, step);
   const others = retain ? Math.min(undecided.length, Math.floor(drawnTags / 4)) : 0;
   const draw = (from: readonly number[], count: number): number[] => Array.from(permutation(from.length, random).subarray(0, count), (i) => from[i]!);
-  const ids = [...draw(decided, drawnTags - others), ...draw(undecided, others)];
+  const own = draw(decided, drawnTags - others);
+  // Few decided tags leave room, which those of which nothing is known fill.
+  const ids = [...own, ...draw(undecided, drawnTags - own.length)];
   const targets = new Uint8Array(indices.length * ids.length);
   const known = new Uint8Array(targets.length);
   indices.forEach((photo, row) => {

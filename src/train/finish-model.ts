@@ -12,6 +12,8 @@ import type { TrainResult } from "./train.js";
 export interface FinishOptions extends SessionOptions {
   /** Text of the model card. @default a line that says what made it */
   readonly card?: string;
+  /** Thresholds of tags, by id, that are known otherwise and not to be fitted; null: off. @default none */
+  readonly thresholds?: ReadonlyMap<number, number | null>;
 }
 
 /** With fewer held-out positives a threshold for best F1 says little. */
@@ -31,6 +33,7 @@ const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 export async function finishModel({ model, tags, weights, config, heldOut, decided }: TrainResult, folder: string, options: FinishOptions = {}): Promise<void> {
   const logits = await scorePhotos(model, heldOut, config.normalisation, weights, options);
   const trained = new Set(decided);
+  const given = options.thresholds ?? new Map<number, number | null>();
   const thresholds = tags.map(({ id }) => {
     const known = heldOut.flatMap((photo, i) => (trained.has(id) && photo.targets[id] === -1 ? [] : [i]));
     const scores = known.map((i) => sigmoid(logits[i]![id]!));
@@ -43,13 +46,17 @@ export async function finishModel({ model, tags, weights, config, heldOut, decid
     const usual = median(decided.map((id) => thresholds[id]!));
     const data = (bias.data as Float32Array).slice();
     for (const { id } of tags) {
-      if (trained.has(id)) continue;
+      if (trained.has(id) || given.has(id)) continue;
       data[id] = data[id]! + logit(usual) - logit(thresholds[id]!);
       thresholds[id] = usual;
     }
     shifted.set("similarity_bias", { ...bias, data } as Tensor);
   }
-  const calibrated = tags.map((tag, id): Tag => ({ ...tag, threshold: Math.round(thresholds[id]! * 1e4) / 1e4 }));
+  const rounded = (threshold: number): number => Math.round(threshold * 1e4) / 1e4;
+  const calibrated = tags.map((tag, id): Tag => {
+    const own = given.get(id);
+    return { ...tag, threshold: own === undefined ? rounded(thresholds[id]!) : own === null ? null : rounded(own) };
+  });
   await writeModel(folder, {
     model,
     weights: (name) => shifted.get(name)!,

@@ -2,6 +2,7 @@ import { dirname, join, resolve, sep } from "node:path";
 import { DataError } from "../data/data-error.js";
 import { openImageFolder } from "../data/image-folder.js";
 import type { CaptionTargets } from "../data/caption-targets.js";
+import { openLabelledFolder } from "../data/labelled-folder.js";
 import { openLabelledSet, type PhotoLabels } from "../data/labelled-set.js";
 import { pixelShares, pixelTagIds, pixelTargets } from "../data/pixel-tags.js";
 import { readReferenceList } from "../data/reference-list.js";
@@ -53,6 +54,8 @@ async function loadLabels(source: TrainSource, base: string, index: TagIndex, se
       return loadFolder(source, resolve(base, source.path), index, seed);
     case "list":
       return loadList(source, resolve(base, source.path), index, seed);
+    case "photos":
+      return loadPhotos(source, base, index, seed, signal);
   }
 }
 
@@ -111,6 +114,16 @@ async function loadFolder({ limit, path }: TrainSource, folder: string, index: T
   const targets = createTargets(classes, index);
   const chosen = drawn(photos.length, limit, path, seed);
   return { covered: targets.covered, photos: photos.filter((_, i) => chosen.has(i)).map((photo) => ({ name: photo.path, targets: targets.row([photo.label]), read: () => readImageFile(photo.path) })) };
+}
+
+/** A file of labels decides the tags that it speaks of and what these imply; photos that it names and that are not there are left out. */
+async function loadPhotos({ limit, path, labels }: TrainSource, base: string, index: TagIndex, seed: number, signal?: AbortSignal): Promise<LoadedSource> {
+  const { photos } = await openLabelledFolder(resolve(base, path), resolve(base, labels!), signal);
+  const names = [...new Set(photos.flatMap(({ tags }) => tags))];
+  const targets = createTargets(names.map((name) => ({ name })), index);
+  const place = new Map(names.map((name, i) => [name, i]));
+  const chosen = drawn(photos.length, limit, path, seed);
+  return { covered: targets.covered, photos: photos.filter((_, i) => chosen.has(i)).map((photo) => ({ name: photo.path, targets: targets.row(photo.tags.map((tag) => place.get(tag)!)), read: () => readImageFile(photo.path) })) };
 }
 
 /** The reference's lists decide every tag: what a photo is not said to show is absent. */

@@ -4,9 +4,11 @@ import { TrainError } from "./train-error.js";
 
 /** Photos to train on. */
 export interface TrainSource {
-  /** "set": tar shards with labels.json. "folder": a subfolder for each class. "list": the reference's training JSON, photos beside it. */
-  readonly kind: "set" | "folder" | "list";
+  /** "set": tar shards with labels.json. "folder": a subfolder for each class. "list": the reference's training JSON, photos beside it. "photos": a folder with a file of labels. */
+  readonly kind: "set" | "folder" | "list" | "photos";
   readonly path: string;
+  /** The file of labels (`readLabelFile`), for "photos". */
+  readonly labels?: string;
   /** At most so many of its photos, drawn by the seed. */
   readonly limit: number | null;
   /** Read a set's captions as tags too. */
@@ -33,6 +35,8 @@ export interface TrainPhase {
   readonly stochasticDepth: number;
   /** The reference's two random operations after crop and flip, for phases from pixels. */
   readonly augment: boolean;
+  /** Validations, one at each saving, without a better one after which the phase ends; its best weights are kept. 0: all steps, the last weights. */
+  readonly patience: number;
   readonly losses: { readonly tagging: number; readonly distillation: number; readonly tagAlignment: number; readonly retention: number };
 }
 
@@ -151,11 +155,12 @@ function parseEncoder(f: Fields): EncoderConfig {
   };
 }
 
-/** A source is written as `{"set": PATH}`, `{"folder": PATH}` or `{"list": PATH}`. */
+/** A source is written as `{"set": PATH}`, `{"folder": PATH}`, `{"list": PATH}` or `{"photos": PATH, "labels": FILE}`. */
 function parseSource(f: Fields): TrainSource {
   const limit = f.get("limit") == null ? null : f.count("limit");
   const common = { limit, pixels: f.boolean("pixels", false) };
   if (f.get("folder") !== undefined) return { kind: "folder", path: f.text("folder"), captions: false, ...common };
+  if (f.get("photos") !== undefined) return { kind: "photos", path: f.text("photos"), labels: f.text("labels"), captions: false, ...common };
   if (f.get("list") !== undefined) return { kind: "list", path: f.text("list"), captions: false, ...common };
   return { kind: "set", path: f.text("set"), captions: f.boolean("captions", false), ...common };
 }
@@ -174,6 +179,7 @@ function parsePhase(f: Fields): TrainPhase {
     clipNorm: f.get("clipNorm") === null ? null : f.number("clipNorm", 1),
     stochasticDepth: f.number("stochasticDepth", 0, (v) => v >= 0 && v < 1),
     augment: f.boolean("augment", false),
+    patience: f.number("patience", 0, (v) => Number.isInteger(v) && v >= 0),
     losses: f.object("losses").whole((l) => ({ tagging: l.number("tagging", 0), distillation: l.number("distillation", 0), tagAlignment: l.number("tagAlignment", 0), retention: l.number("retention", 0) })),
   };
 }

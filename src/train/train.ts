@@ -268,12 +268,14 @@ export async function train(file: string, options: TrainOptions): Promise<TrainR
   const { config, model, index, heldOut, decided } = prepared;
   const stamp = stampOf([config, index.tags.map((tag) => tag.en)]);
   const stateFile = join(options.out, "state.safetensors");
-  const saved = await loadState(stateFile, stamp);
-  if (saved !== null && !options.resume) throw new TrainError("bad-training-state", `${stateFile}: a run was started here; add --resume to go on, or choose another --out`);
-  let current: SavedState = saved ?? { phase: 0, step: 0, state: prepared.start };
+  const bestFile = join(options.out, "best.safetensors");
+  let current: SavedState;
   try {
+    const saved = await loadState(stateFile, stamp);
+    if (saved !== null && !options.resume) throw alreadyStarted(stateFile);
+    current = saved ?? { phase: 0, step: 0, state: prepared.start };
     for (let number = current.phase; number < config.phases.length; number++) {
-      const state = await runPhase(prepared, number, number === current.phase ? current : { phase: number, step: 0, state: weightsOnly(current.state) }, (next) => saveState(stateFile, stamp, next), options);
+      const state = await runPhase(prepared, number, number === current.phase ? current : { phase: number, step: 0, state: weightsOnly(current.state) }, { save: (next) => saveState(stateFile, stamp, next), saveBest: (next) => saveState(bestFile, stamp, next), loadBest: () => loadState(bestFile, stamp).catch(() => null) }, options);
       current = { phase: number + 1, step: 0, state };
       await saveState(stateFile, stamp, { ...current, state: weightsOnly(state) });
     }
@@ -283,11 +285,21 @@ export async function train(file: string, options: TrainOptions): Promise<TrainR
   return { model, tags: index.tags, weights: weightsOnly(current.state), config, heldOut, decided };
 }
 
+/** What is said of a run where another one was started. */
+export const alreadyStarted = (file: string): TrainError => new TrainError("bad-training-state", `${file}: a run was started here; add --resume to go on, or choose another --out`);
+
 function weightsOnly(state: TrainingState): Map<string, Tensor> {
   return new Map([...state].filter(([name]) => !name.startsWith("momentum/") && !name.startsWith("variance/")));
 }
 
-async function runPhase(prepared: Prepared, number: number, from: SavedState, save: (state: SavedState) => Promise<void>, options: TrainOptions): Promise<TrainingState> {
+/** Where a phase keeps its states. */
+interface StateFiles {
+  readonly save: (state: SavedState) => Promise<void>;
+  readonly saveBest: (state: SavedState) => Promise<void>;
+  readonly loadBest: () => Promise<SavedState | null>;
+}
+
+async function runPhase(prepared: Prepared, number: number, from: SavedState, { save, saveBest, loadBest }: StateFiles, options: TrainOptions): Promise<TrainingState> {
   const { config, model, photos, heldOut, decided, features } = prepared;
   const phase = config.phases[number]!;
   const { signal, out } = options;
@@ -320,6 +332,11 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, sa
     await appendFile(join(out, "log.jsonl"), `${JSON.stringify({ phase: phase.name, step, ...losses, ...(validation !== undefined && { validation }) })}\n`);
     [sums, since, began] = [new Map(), 0, performance.now()];
   };
+  const sample = heldOut.slice(0, 1000);
+  const validate = async (state: TrainingState): Promise<number> => heldOutMap(await scorePhotos(model, sample, config.normalisation, state, options), sample, decided);
+  // One that is kept belongs to this phase, and lies before where the run goes on.
+  const kept = phase.patience > 0 && from.step > 0 ? await loadBest() : null;
+  let best = kept?.phase === number && kept.step <= from.step && kept.validation !== undefined ? kept : null;
   let step = from.step;
   for await (const batch of batchesAhead(makeBatch, from.step, phase.steps)) {
     if (signal?.aborted) {
@@ -332,14 +349,22 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, sa
     step++;
     since++;
     // Logged before it is saved: a kill in between repeats a line, and loses none.
-    if (step % config.logEvery === 0 && step < phase.steps) await report(step);
-    if (step % config.saveEvery === 0 && step < phase.steps) await save({ phase: number, step, state: await trainer.state() });
+    if (step >= phase.steps) continue;
+    const state = step % config.saveEvery === 0 ? await trainer.state() : null;
+    const validation = state !== null && phase.patience > 0 ? await validate(state) : undefined;
+    if (step % config.logEvery === 0 || validation !== undefined) await report(step, validation);
+    if (state === null) continue;
+    if (validation !== undefined && (best === null || validation > best.validation!)) {
+      best = { phase: number, step, state: weightsOnly(state), validation };
+      await saveBest(best);
+    }
+    await save({ phase: number, step, state });
+    if (best !== null && step - best.step >= phase.patience * config.saveEvery) break;
   }
   const state = await trainer.state();
-  const sample = heldOut.slice(0, 1000);
-  const validation = heldOutMap(await scorePhotos(model, sample, config.normalisation, state, options), sample, decided);
+  const validation = await validate(state);
   if (since > 0) await report(step, validation);
-  return state;
+  return best !== null && best.validation! > validation ? best.state : state;
 
   function batchMaker({ index, cache, positions }: Prepared, workers: AugmentWorkers | null, { losses, batch, drawnTags, stochasticDepth }: TrainPhase, phaseNumber: number, branches: number): (step: number) => Promise<Batch> {
     const seed = config.seed * 1000 + phaseNumber;

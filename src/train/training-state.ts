@@ -10,12 +10,14 @@ export interface SavedState {
   readonly phase: number;
   readonly step: number;
   readonly state: TrainingState;
+  /** Mean average precision on held-out photos, where the state was kept for it. */
+  readonly validation?: number;
 }
 
 /** Saves beside and renames: a kill at any moment leaves the last whole state. `stamp` names the configuration. */
-export async function saveState(file: string, stamp: string, { phase, step, state }: SavedState): Promise<void> {
+export async function saveState(file: string, stamp: string, { phase, step, state, validation }: SavedState): Promise<void> {
   const tensors = [...state].map(([name, tensor]) => ({ name, tensor }));
-  await writeSafetensors(file, tensors, { stamp, phase: String(phase), step: String(step) });
+  await writeSafetensors(file, tensors, { stamp, phase: String(phase), step: String(step), ...(validation !== undefined && { validation: String(validation) }) });
 }
 
 /** The saved state, or null where there is none. Throws a TrainError when it belongs to another configuration. */
@@ -30,5 +32,6 @@ export async function loadState(file: string, stamp: string): Promise<SavedState
   if (checkpoint.metadata.get("stamp") !== stamp) throw new TrainError("bad-training-state", `${file}: was saved by a run with another configuration; choose another --out, or restore the configuration`);
   const state = new Map<string, Tensor>();
   for (const [name, stored] of checkpoint.tensors) state.set(name, await stored.read());
-  return { phase, step, state };
+  const validation = checkpoint.metadata.get("validation");
+  return { phase, step, state, ...(validation !== undefined && { validation: Number(validation) }) };
 }
