@@ -26,7 +26,7 @@ module.exports = {
       name: `${folder}-imports`,
       severity: "error",
       from: { path: `^src/${folder}/` },
-      to: { path: "^src/", pathNot: [`^src/(${[folder, ...allowed[folder]].join("|")})/`, "^src/(error|json|package-info|cache-folder)\\.ts$"] },
+      to: { path: "^src/", pathNot: [`^src/(${[folder, ...allowed[folder]].join("|")})/`, "^src/(error|json|package-info|cache-folder|write-whole)\\.ts$"] },
     })),
     {
       name: "only-runtime-imports-onnxruntime",

@@ -32,6 +32,7 @@ export { assertSameOrigin, descriptionsOf, diffBanks, mergeBanks, openSetThresho
 export type { BankDifference, BankOrigin, BankTag, TagBank, WordEncoder } from "./vocab/tag-bank.js";
 export { bankFile, bankName, banksFolder, listBanks, readBank, writeBank } from "./vocab/bank-file.js";
 export type { WriteBankOptions } from "./vocab/bank-file.js";
+export { exportBank } from "./vocab/export-bank.js";
 
 export { readModelFolder } from "./bundle/model-folder.js";
 export type { ModelFolder } from "./bundle/model-folder.js";

@@ -1,8 +1,8 @@
-import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { parseJson, showJson } from "../json.js";
+import { writeWhole } from "../write-whole.js";
 import { BundleError } from "./bundle-error.js";
 
 /** What a threshold does on the photos of a calibration. */
@@ -54,12 +54,9 @@ export const calibrationFile = (folder: string): string => join(folder, "calibra
 /** Writes a calibration, beside and renamed. Throws a BundleError (unwritable). */
 export async function writeCalibration(file: string, { model, target, photos, tags }: Calibration): Promise<void> {
   const head = JSON.stringify({ format: "ramplus-calibration", format_version: formatVersion, model, target, photos }).slice(0, -1);
-  const beside = `${file}.${randomBytes(6).toString("hex")}.tmp`;
   try {
-    await writeFile(beside, `${head},"tags":[\n${tags.map((tag) => `  ${JSON.stringify(tag)}`).join(",\n")}\n]}\n`, { flag: "wx" });
-    await rename(beside, file);
+    await writeWhole(file, `${head},"tags":[\n${tags.map((tag) => `  ${JSON.stringify(tag)}`).join(",\n")}\n]}\n`);
   } catch (cause) {
-    await rm(beside, { force: true }).catch(() => undefined);
     throw new BundleError("unwritable", file, `cannot be written: ${(cause as Error).message}; name another place (--out FILE)`, { cause });
   }
 }

@@ -1,6 +1,7 @@
-import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { parseJson } from "../json.js";
+import { writeWhole } from "../write-whole.js";
 import type { Tag } from "../vocab/tag.js";
 import { parseTags, serialiseTags } from "../vocab/tag-list.js";
 import { VocabularyError } from "../vocab/vocabulary-error.js";
@@ -91,12 +92,6 @@ export function choosePrecision({ folder, config }: ModelFolder, wanted?: Precis
   if (wanted === undefined) return config.defaultDtype;
   if (!config.dtypes.includes(wanted)) throw new BundleError("dtype-unavailable", folder, `has no ${wanted} graphs; it has ${config.dtypes.join(", ")}`);
   return wanted;
-}
-
-/** Writes text beside and renames. */
-async function writeWhole(file: string, text: string): Promise<void> {
-  await writeFile(`${file}.part`, text);
-  await rename(`${file}.part`, file);
 }
 
 /** Writes a model's card, README.md. */

@@ -1,7 +1,5 @@
-import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { rename, rm, writeFile } from "node:fs/promises";
-import { bankFile, banksFolder, buildBank, bytesText, descriptionsOf, diffBanks, fitsPattern, listBanks, mergeBanks, originText, readBank, readDescriptions, readTextList, templateDescriptions, VocabularyError, writeBank, type Description, type TagBank } from "../index.js";
+import { bankFile, banksFolder, buildBank, bytesText, descriptionsOf, diffBanks, exportBank, fitsPattern, listBanks, mergeBanks, originText, readBank, readDescriptions, readTextList, templateDescriptions, VocabularyError, writeBank, type Description, type TagBank } from "../index.js";
 import { choiceOf, given, parseCommand, textOf, type Parsed } from "./arguments.js";
 import { printable, UsageError, write, type CliIo } from "./io.js";
 import { columns } from "./quantities.js";
@@ -67,7 +65,7 @@ export async function vocabCommand(args: readonly string[], io: CliIo): Promise<
     case "diff":
       return diff(rest, io);
     case "export":
-      return exportBank(rest, values, io);
+      return exportTo(rest, values, io);
   }
 }
 
@@ -188,33 +186,12 @@ async function diff(names: readonly string[], io: CliIo): Promise<number> {
   return 0;
 }
 
-async function exportBank(names: readonly string[], values: Values, io: CliIo): Promise<number> {
+async function exportTo(names: readonly string[], values: Values, io: CliIo): Promise<number> {
   const out = textOf(values["out"]);
   if (names.length !== 1 || out === undefined) throw new UsageError("vocab export needs one NAME and --out FILE");
   const bank = chosen(await readBank(names[0]!), values);
   const file = fresh(out, values);
-  if (out.endsWith(".safetensors")) await writeBank(file, bank, given({ dtype: choiceOf("dtype", values["dtype"], ["fp32", "fp16"]) }));
-  else if (out.endsWith(".json")) await writeWhole(file, bankJson(bank));
-  else if (out.endsWith(".txt")) await writeWhole(file, bank.tags.map(({ en }) => `${en}\n`).join(""));
-  else throw new UsageError(`--out ${out}: expected a file that ends in .safetensors, .json or .txt`);
+  await exportBank(file, bank, given({ dtype: choiceOf("dtype", values["dtype"], ["fp32", "fp16"]) }));
   await write(io.stdout, `${printable(file)}: ${summary(bank)}\n`);
   return 0;
-}
-
-/** All of a bank as JSON: its tags, each with its rows as lists of numbers. */
-function bankJson(bank: TagBank): string {
-  const rowsOf = (rows: Float32Array): number[][] => Array.from({ length: rows.length / bank.width }, (_, i) => [...rows.subarray(i * bank.width, (i + 1) * bank.width)]);
-  const tags = bank.tags.map(({ rows, ...tag }) => `    ${JSON.stringify({ ...tag, rows: rowsOf(rows) })}`);
-  return `{\n  "name": ${JSON.stringify(bank.name)},\n  "width": ${bank.width},\n  "origin": ${JSON.stringify(bank.origin)},\n  "tags": [\n${tags.join(",\n")}\n  ]\n}\n`;
-}
-
-async function writeWhole(file: string, text: string): Promise<void> {
-  const beside = `${file}.${randomBytes(6).toString("hex")}.tmp`;
-  try {
-    await writeFile(beside, text, { flag: "wx" });
-    await rename(beside, file);
-  } catch (error) {
-    await rm(beside, { force: true });
-    throw error;
-  }
 }

@@ -1,6 +1,5 @@
-import { randomBytes } from "node:crypto";
-import { rename, rm, writeFile } from "node:fs/promises";
 import type { TagIndex } from "../vocab/tag-index.js";
+import { writeWhole } from "../write-whole.js";
 import { captionTags, lemmasOf } from "./caption-tags.js";
 import type { CaptionedPhoto } from "./captioned-photos.js";
 import { DataError } from "./data-error.js";
@@ -44,12 +43,9 @@ export function parseCaptions(photos: readonly CaptionedPhoto[], index: TagIndex
 
 /** Writes the reference's training JSON, a photo a line, beside and renamed. Throws a DataError (unwritable). */
 export async function writeReferenceList(file: string, photos: readonly ParsedPhoto[]): Promise<void> {
-  const beside = `${file}.${randomBytes(6).toString("hex")}.tmp`;
   try {
-    await writeFile(beside, `[\n${photos.map((photo) => JSON.stringify(photo)).join(",\n")}\n]\n`, { flag: "wx" });
-    await rename(beside, file);
+    await writeWhole(file, `[\n${photos.map((photo) => JSON.stringify(photo)).join(",\n")}\n]\n`);
   } catch (cause) {
-    await rm(beside, { force: true }).catch(() => undefined);
     throw new DataError("unwritable", file, `cannot be written: ${(cause as Error).message}`, { cause });
   }
 }

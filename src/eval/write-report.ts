@@ -1,8 +1,8 @@
-import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { RamplusError } from "../error.js";
 import { thumbnail } from "../image/thumbnail.js";
 import { packageVersion } from "../package-info.js";
+import { writeWhole } from "../write-whole.js";
 import { decodePhoto, photoBytes } from "../tagger/image-input.js";
 import { EvalError } from "./eval-error.js";
 import type { Measured, Subject } from "./evaluate.js";
@@ -28,12 +28,12 @@ export async function writeReport(folder: string, { evaluation, scored, columns 
   const own = columns.slice(0, subject.own.length);
   const worst = worstTags(evaluation.tags, own, tagsWithPhotos, photosEach);
   const thumbnails = await thumbnailsOf(worst, scored.photos, subject, options);
-  await writeWhole(join(folder, "summary.txt"), summaryFile(evaluation));
-  await writeWhole(join(folder, "ap.txt"), averagePrecisionFile(evaluation));
-  await writeWhole(join(folder, "pr.txt"), precisionRecallFile(evaluation));
-  await writeWhole(join(folder, "pred.txt"), blocks(predictionLines(scored.photos, own)));
-  await writeWhole(join(folder, "report.json"), `${JSON.stringify(evaluation, null, 1)}\n`);
-  await writeWhole(join(folder, "report.html"), htmlReport(evaluation, worst, { names: scored.photos, thumbnails }, `ramplus ${packageVersion()}`));
+  await writeFileOf(join(folder, "summary.txt"), summaryFile(evaluation));
+  await writeFileOf(join(folder, "ap.txt"), averagePrecisionFile(evaluation));
+  await writeFileOf(join(folder, "pr.txt"), precisionRecallFile(evaluation));
+  await writeFileOf(join(folder, "pred.txt"), blocks(predictionLines(scored.photos, own)));
+  await writeFileOf(join(folder, "report.json"), `${JSON.stringify(evaluation, null, 1)}\n`);
+  await writeFileOf(join(folder, "report.html"), htmlReport(evaluation, worst, { names: scored.photos, thumbnails }, `ramplus ${packageVersion()}`));
 }
 
 /** Small pictures of the photos of some tags; one that can no longer be read has none. */
@@ -66,13 +66,10 @@ function* blocks(lines: Iterable<string>): Generator<string> {
   yield block;
 }
 
-/** Writes a file beside its place and renames it. */
-async function writeWhole(file: string, content: string | Iterable<string>): Promise<void> {
+async function writeFileOf(file: string, content: string | Iterable<string>): Promise<void> {
   try {
-    await writeFile(`${file}.part`, content);
-    await rename(`${file}.part`, file);
+    await writeWhole(file, content);
   } catch (cause) {
-    await rm(`${file}.part`, { force: true }).catch(() => undefined);
     throw new EvalError("unwritable", `${file}: cannot be written: ${(cause as Error).message}`, { cause });
   }
 }

@@ -1,6 +1,7 @@
-import { createHash, randomBytes } from "node:crypto";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { writeWhole } from "../write-whole.js";
 
 const digestBytes = 32;
 
@@ -40,13 +41,10 @@ export class KeptFeatures {
   async put(key: string, features: Float32Array): Promise<void> {
     const file = this.file(key);
     const bytes = new Uint8Array(features.buffer, features.byteOffset, features.byteLength);
-    const beside = `${file}.${randomBytes(6).toString("hex")}.tmp`;
     try {
       await mkdir(dirname(file), { recursive: true });
-      await writeFile(beside, Buffer.concat([bytes, digest(bytes)]), { flag: "wx" });
-      await rename(beside, file);
+      await writeWhole(file, Buffer.concat([bytes, digest(bytes)]));
     } catch (error) {
-      await rm(beside, { force: true }).catch(() => undefined);
       if (!this.failed) this.onNotice(`features cannot be kept in ${this.folder}: ${(error as Error).message}`);
       this.failed = true;
     }

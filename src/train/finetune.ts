@@ -1,12 +1,12 @@
-import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { readModelFolder } from "../bundle/model-folder.js";
 import { openLabelledFolder } from "../data/labelled-folder.js";
 import { openLabelledSet } from "../data/labelled-set.js";
 import { indexTags } from "../vocab/tag-index.js";
 import type { Tag } from "../vocab/tag.js";
+import { writeWhole } from "../write-whole.js";
 import { heldOutMap } from "./held-out-map.js";
 import { finishModel } from "./finish-model.js";
 import { readModelStart, startFromModel } from "./model-start.js";
@@ -155,9 +155,4 @@ async function normalisationOf(model: string): Promise<{ mean: readonly number[]
   return { mean, std };
 }
 
-async function writeJson(file: string, value: unknown): Promise<void> {
-  const text = `${JSON.stringify(value, null, 2)}\n`;
-  const beside = `${file}.${randomBytes(6).toString("hex")}.tmp`;
-  await writeFile(beside, text, { flag: "wx" });
-  await rename(beside, file);
-}
+const writeJson = (file: string, value: unknown): Promise<void> => writeWhole(file, `${JSON.stringify(value, null, 2)}\n`);

@@ -1,5 +1,4 @@
-import { randomBytes } from "node:crypto";
-import { rename, rm, writeFile } from "node:fs/promises";
+import { writeWhole } from "../write-whole.js";
 import { readText } from "./read-text.js";
 import { VocabularyError } from "./vocabulary-error.js";
 
@@ -67,12 +66,9 @@ export function serialiseDescriptions(descriptions: readonly Description[]): str
 
 /** Writes descriptions, beside and renamed. Throws a VocabularyError (unwritable). */
 export async function writeDescriptions(file: string, descriptions: readonly Description[]): Promise<void> {
-  const beside = `${file}.${randomBytes(6).toString("hex")}.tmp`;
   try {
-    await writeFile(beside, serialiseDescriptions(descriptions), { flag: "wx" });
-    await rename(beside, file);
+    await writeWhole(file, serialiseDescriptions(descriptions));
   } catch (cause) {
-    await rm(beside, { force: true });
     throw new VocabularyError("unwritable", file, `cannot be written: ${(cause as Error).message}`, { cause });
   }
 }
