@@ -51,7 +51,7 @@ export { devices } from "./runtime/device.js";
 export type { Device } from "./runtime/device.js";
 export { RuntimeError } from "./runtime/runtime-error.js";
 
-export { buildBank, calibrateModel, captionWords, cleanCache, convertCheckpoint, describeByTemplates, describedEmbeddings, describeTags, diagnose, evaluateBenchmark, evaluateCaptions, evaluateFolder, evaluateSet, finetune, finishModel, inspectSet, listCache, listOfficialModels, loadTextEncoder, parseCaptions, planDescriptions, pullModel, setupCuda, teachTag, train, verifyModel, writeReferenceList } from "./on-demand.js";
+export { buildBank, calibrateModel, captionWords, cleanCache, convertCheckpoint, describeByTemplates, describedEmbeddings, describeTags, diagnose, evaluateBenchmark, evaluateCaptions, evaluateFolder, evaluateSet, finetune, finishModel, improveLabels, inspectSet, listCache, listOfficialModels, loadTextEncoder, parseCaptions, planDescriptions, pullModel, setupCuda, teachTag, train, verifyModel, writeReferenceList } from "./on-demand.js";
 export type { ConvertOptions, ConvertResult } from "./convert/convert-checkpoint.js";
 export type { PrecisionCheck } from "./convert/check-precisions.js";
 export type { DifferingTag, LogitComparison } from "./convert/compare-logits.js";
@@ -116,8 +116,10 @@ export type { DecoderReport } from "./image/inspect-decoders.js";
 export type { NativeRuntimeReport, RuntimeReport } from "./runtime/inspect-runtime.js";
 
 export type { TaughtTag, TeachOptions, TeachReport } from "./train/teach-tag.js";
+export type { DataEngineOptions, DataEngineReport, DataEngineStep } from "./train/data-engine.js";
 export type { FinetunedTag, FinetuneOptions, FinetuneResult } from "./train/finetune.js";
-export type { TrainOptions, TrainProgress, TrainResult } from "./train/train.js";
+export type { TrainOptions, TrainProgress } from "./train/train-options.js";
+export type { TrainResult } from "./train/train.js";
 export { TrainError } from "./train/train-error.js";
 
 export { packageRoot, packageVersion } from "./package-info.js";

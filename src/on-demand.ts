@@ -77,5 +77,8 @@ export const writeReferenceList: typeof import("./data/parse-captions.js").write
 /** As `inspectSet` of `data/inspect-set.ts`. */
 export const inspectSet: typeof import("./data/inspect-set.js").inspectSet = async (...given) => (await import("./data/inspect-set.js")).inspectSet(...given);
 
+/** As `improveLabels` of `train/data-engine.ts`. */
+export const improveLabels: typeof import("./train/data-engine.js").improveLabels = async (...given) => (await import("./train/data-engine.js")).improveLabels(...given);
+
 /** As `finetune` of `train/finetune.ts`. */
 export const finetune: typeof import("./train/finetune.js").finetune = async (...given) => (await import("./train/finetune.js")).finetune(...given);

@@ -2,18 +2,23 @@ import { existsSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { captionWords, findModel, indexTags, inspectSet, parseCaptions, parseTags, readCaptionedPhotos, readModelFolder, readTextList, writeReferenceList, type SetInspection, type Tag, type TagIndex } from "../index.js";
 import { choiceOf, countOf, given, parseCommand, textOf, type Parsed } from "./arguments.js";
+import { dataEngine } from "./data-engine.js";
 import { printable, UsageError, write, type CliIo } from "./io.js";
 import { columns } from "./quantities.js";
 
 export const dataHelp = `ramplus data parse CAPTIONS --out LIST.json [--vocab MODEL|FILE] [--stop FILE] [--split NAME]
 ramplus data vocab CAPTIONS [--vocab MODEL|FILE] [--min N] [--split NAME]
 ramplus data inspect SET [--sheets DIR]
+ramplus data engine CONFIG --out DIR [--precision P]
 
 parse    English captions to tags, as RAM makes its training data: words to dictionary forms, names and aliases of tags found in
          them, the longest first. Writes the reference's training JSON (union_label_id, parse_label_id), for ramplus train
 vocab    words and pairs of words that captions use, with those that are tags already: what a vocabulary may want
 inspect  a labelled set (tar shards with labels.json) or a folder with a subfolder for each class: counts, what is labelled together,
          duplicates, sizes, photos that cannot be read; --sheets makes a contact sheet of each class
+engine   the data engine on a training configuration that starts from a model: labels that its photos lack are proposed, those that
+         do not fit dropped; each step is tried by training with and without, and kept if photos kept out are ranked better. Writes
+         DIR/changes.json, for "changes" of a configuration, DIR/report.json and contact sheets of what was changed
 
 CAPTIONS is JSON: {"photo.jpg": ["a caption", ...]}, [{"image", "caption", "labels"}], COCO's captions, or labels.json of a set.
 
@@ -21,7 +26,10 @@ CAPTIONS is JSON: {"photo.jpg": ["a caption", ...]}, [{"image", "caption", "labe
   --stop FILE           names of tags that captions say without showing, one a line
   --split NAME          split of labels.json (default: the first)
   --min N               photos that must have a word (default: 20)
-  --out FILE            where parse writes
+  --out FILE            where parse writes; DIR of engine
+  --precision P         precision that a proposed tag's score stands for (default: 0.9)
+  --resume              go on with a data engine that was interrupted
+  --device, --threads   of the data engine, as for ramplus train
   --force               write over a file that is there
   --sheets DIR          where contact sheets go
   --format FORMAT       text (default) or json, on standard output
@@ -35,6 +43,10 @@ const options = {
   out: { type: "string" },
   force: { type: "boolean" },
   sheets: { type: "string" },
+  precision: { type: "string" },
+  resume: { type: "boolean" },
+  device: { type: "string" },
+  threads: { type: "string" },
   format: { type: "string" },
 } as const;
 
@@ -44,10 +56,10 @@ type Values = Parsed["values"];
 export async function dataCommand(args: readonly string[], io: CliIo): Promise<number> {
   const { values, positionals } = parseCommand("data", args, options);
   const [name, place] = positionals;
-  const actions = ["parse", "vocab", "inspect"] as const;
+  const actions = ["parse", "vocab", "inspect", "engine"] as const;
   if (name === undefined) throw new UsageError(`data needs one of ${actions.join(", ")} (ramplus data --help)`);
   const action = choiceOf("data", name, actions)!;
-  if (place === undefined || positionals.length > 2) throw new UsageError(`data ${action} takes one ${action === "inspect" ? "SET" : "file of CAPTIONS"}`);
+  if (place === undefined || positionals.length > 2) throw new UsageError(`data ${action} takes one ${action === "inspect" ? "SET" : action === "engine" ? "CONFIG" : "file of CAPTIONS"}`);
   const json = (choiceOf("format", values["format"], ["text", "json"]) ?? "text") === "json";
   switch (action) {
     case "parse":
@@ -56,6 +68,11 @@ export async function dataCommand(args: readonly string[], io: CliIo): Promise<n
       return vocab(place, values, json, io);
     case "inspect":
       return inspect(place, values, json, io);
+    case "engine": {
+      const out = textOf(values["out"]);
+      if (out === undefined) throw new UsageError("data engine needs --out DIR");
+      return dataEngine(place, out, values, json, io);
+    }
   }
 }
 

@@ -10,7 +10,7 @@ export interface BatchPlan {
   readonly photos: readonly TrainingPhoto[];
   readonly batch: number;
   readonly drawnTags: number;
-  /** Tags that some source decides, and those that none does; a quarter of the drawn are of the latter where these are to be retained. */
+  /** Tags that some source decides, and those that none does; an eighth of the drawn are of the latter where these are to be retained. */
   readonly decided: readonly number[];
   readonly undecided: readonly number[];
   readonly retain: boolean;
@@ -37,13 +37,18 @@ export function photoOrder({ photos, batch, seed }: BatchPlan): (step: number) =
     });
 }
 
-/** Drawn tags with their targets and what is known: `tag_ids` [K], `targets` and `known` [B, K]. */
+/**
+ * Drawn tags with their targets and what is known: `tag_ids` [K], `targets` and `known` [B, K]. Up to three quarters of the
+ * decided ones are tags that some photo of the step shows: of tags drawn evenly, few would be, and little learnt from a photo.
+ */
 export function drawTags(plan: BatchPlan, indices: Int32Array, step: number): Batch {
   const { drawnTags, decided, undecided, retain, seed, photos } = plan;
   const random = seededRandom(seed, 2, step);
-  const others = retain ? Math.min(undecided.length, Math.floor(drawnTags / 4)) : 0;
+  const others = retain ? Math.min(undecided.length, Math.floor(drawnTags / 8)) : 0;
   const draw = (from: readonly number[], count: number): number[] => Array.from(permutation(from.length, random).subarray(0, count), (i) => from[i]!);
-  const own = draw(decided, drawnTags - others);
+  const shown = draw(decided.filter((id) => indices.some((photo) => photos[photo]!.targets[id] === 1)), Math.floor(((drawnTags - others) * 3) / 4));
+  const taken = new Set(shown);
+  const own = [...shown, ...draw(decided.filter((id) => !taken.has(id)), drawnTags - others - shown.length)];
   // Few decided tags leave room, which those of which nothing is known fill.
   const ids = [...own, ...draw(undecided, drawnTags - own.length)];
   const targets = new Uint8Array(indices.length * ids.length);

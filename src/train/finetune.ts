@@ -13,7 +13,8 @@ import { readModelStart, startFromModel } from "./model-start.js";
 import type { TrainingPhoto } from "./photo-store.js";
 import { scorePhotos } from "./score-photos.js";
 import { TrainError } from "./train-error.js";
-import { alreadyStarted, train, type TrainOptions } from "./train.js";
+import { alreadyStarted, train } from "./train.js";
+import type { TrainOptions } from "./train-options.js";
 
 export interface FinetuneOptions extends TrainOptions {
   /** File of labels (`readLabelFile`) for a folder of photos; without it the photos are a labelled set (tar shards with labels.json). */

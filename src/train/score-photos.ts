@@ -2,7 +2,7 @@ import { Params } from "../graph/params.js";
 import { normalise, type Normalisation } from "../image/normalise.js";
 import { resizeBilinear } from "../image/resize.js";
 import type { RamConfig } from "../model/config.js";
-import { encode, ramPlus } from "../model/ram-plus.js";
+import { ramPlus } from "../model/ram-plus.js";
 import { input, type Value } from "../graph/value.js";
 import { encodeOnnx } from "../onnx/write-onnx.js";
 import type { SessionOptions } from "../runtime/device.js";
@@ -36,11 +36,6 @@ export async function* runOverPhotos(photos: readonly TrainingPhoto[], size: num
     const result = await session.run({ pixel_values: images });
     yield { photos: photos.slice(start, start + batchSize), output: result["output"] as Tensor<"float32"> };
   }
-}
-
-/** The encoder's tokens of photos. */
-export function encodePhotos(model: RamConfig, photos: readonly TrainingPhoto[], normalisation: Normalisation, weights: ReadonlyMap<string, Tensor>, options: SessionOptions): AsyncGenerator<{ photos: readonly TrainingPhoto[]; output: Tensor<"float32"> }> {
-  return runOverPhotos(photos, model.encoder.imageSize, normalisation, (image, p) => encode(image, p, model), weights, options);
 }
 
 /** Logits of every tag for each photo, in order. */

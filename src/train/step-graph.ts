@@ -120,7 +120,10 @@ export function forwardGraph(p: Params, c: StepConfig): ForwardGraph {
   return { loss, terms, imageEmbeds, logits, alignmentLogits, branches };
 }
 
-/** Builds loss, gradients and AdamW updates as one graph, parameters and moments as inputs. */
+/**
+ * Builds loss, gradients and AdamW updates as one graph. Parameters that train and their moments are inputs; frozen ones stay
+ * parameters, which ONNX Runtime packs and fuses as constants.
+ */
 export function buildStep(c: StepConfig): StepGraph {
   const p = Params.root();
   const { loss, terms, branches } = forwardGraph(p, c);
@@ -149,11 +152,12 @@ export function buildStep(c: StepConfig): StepGraph {
     outputs[`next/variance/${spec.name}`] = next.variance;
   }
   const names = Object.keys(outputs);
-  const merged = mergeEqual(parametersAsInputs(Object.values(outputs)));
-  return { outputs: Object.fromEntries(names.map((name, i) => [name, merged[i]!])), parameters, trained: trained.map((t) => t.spec.name), branches };
+  const trains = new Set(trained.map((t) => t.spec.name));
+  const merged = mergeEqual(parametersAsInputs(Object.values(outputs), (name) => trains.has(name)));
+  return { outputs: Object.fromEntries(names.map((name, i) => [name, merged[i]!])), parameters, trained: [...trains], branches };
 }
 
-/** The same graph with every parameter an input of its name. */
-export function parametersAsInputs(outputs: readonly Value[]): Value[] {
-  return rewrite(outputs, (value) => (value.source?.kind === "parameter" ? input(value.source.name, value.dtype, value.shape) : null));
+/** The same graph with every parameter, or those that `which` names, an input of its name. */
+export function parametersAsInputs(outputs: readonly Value[], which: (name: string) => boolean = () => true): Value[] {
+  return rewrite(outputs, (value) => (value.source?.kind === "parameter" && which(value.source.name) ? input(value.source.name, value.dtype, value.shape) : null));
 }

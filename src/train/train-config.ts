@@ -15,6 +15,8 @@ export interface TrainSource {
   readonly captions?: boolean;
   /** Look at the pixels for colours, "black and white", "bright" and "dark". */
   readonly pixels?: boolean;
+  /** How often each of its photos is seen where one of another source is seen once. @default 1 */
+  readonly repeat?: number;
 }
 
 /** One phase of training: a step graph and how long it runs. */
@@ -37,6 +39,8 @@ export interface TrainPhase {
   readonly augment: boolean;
   /** Validations, one at each saving, without a better one after which the phase ends; its best weights are kept. 0: all steps, the last weights. */
   readonly patience: number;
+  /** Decay a step of an exponential moving average of the weights, which takes their place at the end of the phase where it validates better; 0: none. */
+  readonly ema: number;
   readonly losses: { readonly tagging: number; readonly distillation: number; readonly tagAlignment: number; readonly retention: number };
 }
 
@@ -49,6 +53,10 @@ export interface TrainConfig {
   /** Weights to go on from: another run's state (.safetensors), or a model folder, whose tags keep their rows by name. An alternative to `classifier`. */
   readonly weights: string | null;
   readonly sources: readonly TrainSource[];
+  /** Tags, by name, whose labels are not looked at: they are known by their descriptions alone. */
+  readonly leaveOut: readonly string[];
+  /** Files of label changes, as the data engine writes them, applied in turn to the photos trained on; those kept out keep their labels. */
+  readonly changes: readonly string[];
   /** Share of each source's training photos kept out for calibration. */
   readonly heldOut: number;
   readonly phases: readonly TrainPhase[];
@@ -117,6 +125,11 @@ class Fields {
     return typeof value === "boolean" ? value : this.fail(key, "true or false");
   }
 
+  texts(key: string): string[] {
+    const value = this.get(key) ?? [];
+    return Array.isArray(value) && value.every((v) => typeof v === "string") ? (value as string[]) : this.fail(key, "a list of texts");
+  }
+
   list<T>(key: string, parse: (fields: Fields) => T): T[] {
     const value = this.get(key);
     if (!Array.isArray(value) || value.length === 0) this.fail(key, "a list with at least one entry");
@@ -158,7 +171,7 @@ function parseEncoder(f: Fields): EncoderConfig {
 /** A source is written as `{"set": PATH}`, `{"folder": PATH}`, `{"list": PATH}` or `{"photos": PATH, "labels": FILE}`. */
 function parseSource(f: Fields): TrainSource {
   const limit = f.get("limit") == null ? null : f.count("limit");
-  const common = { limit, pixels: f.boolean("pixels", false) };
+  const common = { limit, pixels: f.boolean("pixels", false), repeat: f.count("repeat", 1) };
   if (f.get("folder") !== undefined) return { kind: "folder", path: f.text("folder"), captions: false, ...common };
   if (f.get("photos") !== undefined) return { kind: "photos", path: f.text("photos"), labels: f.text("labels"), captions: false, ...common };
   if (f.get("list") !== undefined) return { kind: "list", path: f.text("list"), captions: false, ...common };
@@ -180,6 +193,7 @@ function parsePhase(f: Fields): TrainPhase {
     stochasticDepth: f.number("stochasticDepth", 0, (v) => v >= 0 && v < 1),
     augment: f.boolean("augment", false),
     patience: f.number("patience", 0, (v) => Number.isInteger(v) && v >= 0),
+    ema: f.number("ema", 0, (v) => v >= 0 && v < 1),
     losses: f.object("losses").whole((l) => ({ tagging: l.number("tagging", 0), distillation: l.number("distillation", 0), tagAlignment: l.number("tagAlignment", 0), retention: l.number("retention", 0) })),
   };
 }
@@ -208,6 +222,8 @@ export function parseTrainConfig(json: unknown, file: string): TrainConfig {
     classifier: f.get("classifier") == null ? null : f.text("classifier"),
     weights: f.get("weights") == null ? null : f.text("weights"),
     sources: f.list("sources", parseSource),
+    leaveOut: f.texts("leaveOut"),
+    changes: f.texts("changes"),
     heldOut: f.number("heldOut", 0.05, (v) => v >= 0 && v < 1),
     phases: f.list("phases", parsePhase),
     normalisation: f

@@ -4,7 +4,7 @@ import { RamplusError } from "../error.js";
 export class TrainError extends RamplusError {
   override readonly name = "TrainError";
   constructor(
-    readonly code: "bad-train-config" | "missing-weight" | "wrong-weight" | "bad-training-state" | "diverged" | "too-few-photos" | "no-gradient",
+    readonly code: "bad-train-config" | "missing-weight" | "wrong-weight" | "bad-training-state" | "bad-label-changes" | "diverged" | "too-few-photos" | "no-gradient",
     message: string,
     options?: ErrorOptions,
   ) {

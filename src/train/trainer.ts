@@ -33,7 +33,8 @@ export interface Trainer extends AsyncDisposable {
  */
 export async function createTrainer(config: StepConfig, state: TrainingState, options: SessionOptions = {}): Promise<Trainer> {
   const graph = buildStep(config);
-  const session = await openSession({ bytes: await encodeOnnx(graph.outputs) }, options);
+  const shapes = new Map(graph.parameters.map((spec) => [spec.name, spec.shape as Shape]));
+  const session = await openSession({ bytes: await encodeOnnx(graph.outputs, (name) => startValue(name, shapes.get(name)!, state)) }, options);
   const inputs = inputsOf(Object.values(graph.outputs));
   const stateNames = [...inputs.keys()].filter((name) => graph.parameters.some((spec) => spec.name === name) || name.startsWith("momentum/") || name.startsWith("variance/"));
   const initial = Object.fromEntries(stateNames.map((name) => [name, startValue(name, inputs.get(name)!.shape as Shape, state)]));
@@ -55,7 +56,7 @@ export async function createTrainer(config: StepConfig, state: TrainingState, op
       });
       return Object.fromEntries(Object.entries(results).map(([name, { data }]) => [name.replace("term/", ""), Number(data[0])]));
     },
-    // Weights that this step does not use (the encoder's, when it trains on kept tokens) pass through.
+    // Weights that are frozen, or that this step does not use (the encoder's, when it trains on kept tokens), pass through.
     state: async () => new Map([...state, ...Object.entries(await loop.state())]),
     dispose,
     [Symbol.asyncDispose]: dispose,

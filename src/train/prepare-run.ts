@@ -1,0 +1,235 @@
+import { createHash } from "node:crypto";
+import { readFile, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { readSafetensors } from "../checkpoint/read-safetensors.js";
+import { unknown } from "../data/tag-targets.js";
+import { slice } from "../graph/ops/structure.js";
+import type { Params } from "../graph/params.js";
+import type { Value } from "../graph/value.js";
+import { parseJson } from "../json.js";
+import { encoderGrid, encoderWidth, type RamConfig } from "../model/config.js";
+import { encode, projectTokens } from "../model/ram-plus.js";
+import { seededRandom } from "../tensor/random.js";
+import { indexTags, type TagIndex } from "../vocab/tag-index.js";
+import type { Tag } from "../vocab/tag.js";
+import { parseTags } from "../vocab/tag-list.js";
+import { startFromClassifier, type Classifier } from "./classifier-start.js";
+import { initialWeights } from "./initial-weights.js";
+import { readLabelChanges, withLabelChanges } from "./label-changes.js";
+import { readModelStart, startFromModel } from "./model-start.js";
+import { loadSource, type TrainingPhoto } from "./photo-store.js";
+import { runOverPhotos } from "./score-photos.js";
+import { openTokenCache, writeTokenCache, type TokenCache } from "./token-cache.js";
+import { parseTrainConfig, rateScaleOf, type TrainConfig } from "./train-config.js";
+import { TrainError } from "./train-error.js";
+import type { TrainOptions } from "./train-options.js";
+import type { TrainingState } from "./trainer.js";
+import { weightsOnly } from "./weight-average.js";
+
+/** Everything that the phases of a run share. */
+export interface Prepared {
+  readonly config: TrainConfig;
+  readonly model: RamConfig;
+  readonly index: TagIndex;
+  readonly photos: readonly TrainingPhoto[];
+  readonly heldOut: readonly TrainingPhoto[];
+  readonly decided: readonly number[];
+  /** The start's tokens of the training photos, and each photo's place among them. */
+  readonly cache: TokenCache | null;
+  readonly positions: Int32Array;
+  /** The start's global embedding of a photo, for distillation. */
+  readonly features: Float32Array | null;
+  readonly start: TrainingState;
+}
+
+async function readJson(file: string): Promise<unknown> {
+  try {
+    return parseJson(await readFile(file, "utf8"));
+  } catch (cause) {
+    const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
+    throw new TrainError("bad-train-config", `${file}: ${missing ? "does not exist" : `cannot be read: ${(cause as Error).message}`}`, { cause });
+  }
+}
+
+/** Reads the vocabulary of a model to be trained: tags without ids and thresholds. */
+async function readVocabulary(file: string): Promise<Tag[]> {
+  const json = await readJson(file);
+  if (!Array.isArray(json)) throw new TrainError("bad-train-config", `${file}: a vocabulary is a list of tags`);
+  return parseTags(
+    json.map((tag: object, id) => ({ id, threshold: 0.5, ...tag })),
+    file,
+  );
+}
+
+function classesOf(json: unknown): readonly { readonly wnid: string | null }[] | null {
+  const { classes } = (json ?? {}) as { classes?: unknown };
+  if (!Array.isArray(classes)) return null;
+  const known = classes.every((entry: unknown) => typeof entry === "object" && entry !== null && "wnid" in entry && (entry.wnid === null || typeof entry.wnid === "string"));
+  return known ? (classes as { wnid: string | null }[]) : null;
+}
+
+/** Reads a classifier's folder: `weights.safetensors`, whose `classifier.weight` has a row for each of `classes.json`. */
+async function readClassifier(folder: string): Promise<Classifier> {
+  const tensors = await readSafetensors(join(folder, "weights.safetensors"));
+  const classes = classesOf(await readJson(join(folder, "classes.json")));
+  if (classes === null) throw new TrainError("bad-train-config", `${join(folder, "classes.json")}: expected an object with \`classes\`, each with a \`wnid\` or null`);
+  const table = tensors.get("classifier.weight");
+  if (table === undefined || table.shape[0] !== classes.length) throw new TrainError("bad-train-config", `${folder}: classifier.weight must have a row for each of the ${classes.length} classes`);
+  const width = table.shape[1]!;
+  const rows = new Map(classes.flatMap(({ wnid }, i) => (wnid === null ? [] : [[wnid, (table.data as Float32Array).slice(i * width, (i + 1) * width)] as const])));
+  return { encoder: new Map([...tensors].filter(([name]) => !name.startsWith("classifier."))), rows };
+}
+
+function unknownTag(file: string, name: string): never {
+  throw new TrainError("bad-train-config", `${file}: leaveOut names ${JSON.stringify(name)}, which is no tag of the vocabulary`);
+}
+
+/** Kept tokens are the start's: an encoder that has trained since gives others. */
+function checkTokenPhases({ phases }: TrainConfig, file: string): void {
+  const last = phases.findLastIndex((phase) => phase.from === "tokens");
+  const trained = phases.findIndex((phase) => phase.from === "pixels" && rateScaleOf(phase)("visual_encoder.") > 0);
+  if (trained >= 0 && trained < last) throw new TrainError("bad-train-config", `${file}: phase ${phases[last]!.name} trains on the start's tokens, after phase ${phases[trained]!.name} has trained the encoder: put it first`);
+}
+
+/** Reads a configuration, its photos and what the run starts from. Throws a TrainError or a DataError naming what is wrong. */
+export async function prepare(file: string, options: TrainOptions): Promise<Prepared> {
+  const base = dirname(resolve(file));
+  const config = parseTrainConfig(await readJson(file), file);
+  checkTokenPhases(config, file);
+  const tags = await readVocabulary(resolve(base, config.vocabulary));
+  const index = indexTags(tags);
+  const { encoder, ...sizes } = config.model;
+  const model: RamConfig = { modelType: "ram_plus", encoder, ...sizes, tags: tags.length };
+  let photos: TrainingPhoto[] = [];
+  const heldOut: TrainingPhoto[] = [];
+  const decided = new Set<number>();
+  const leftOut = config.leaveOut.map((name) => index.byName(name)?.id ?? unknownTag(file, name));
+  for (const source of config.sources) {
+    const loaded = await loadSource(source, base, index, config.seed, options.signal);
+    for (const id of loaded.covered) decided.add(id);
+    // Photos of the same labels may share their targets.
+    for (const { targets } of loaded.photos) for (const id of leftOut) targets[id] = unknown;
+    const outside = ({ name }: TrainingPhoto): boolean => seededRandom(config.seed, 4, ...new TextEncoder().encode(name))() < config.heldOut;
+    heldOut.push(...loaded.photos.filter(outside));
+    const inside = loaded.photos.filter((photo) => !outside(photo));
+    for (let time = 0; time < (source.repeat ?? 1); time++) photos.push(...inside);
+  }
+  for (const change of config.changes) photos = withLabelChanges(photos, await readLabelChanges(resolve(base, change)), index);
+  for (const id of leftOut) decided.delete(id);
+  const shared = { config, model, index, photos, heldOut, decided: [...decided].sort((a, b) => a - b) };
+  if (config.classifier === null || config.weights !== null) {
+    const fromTokens = config.phases.some((phase) => phase.from === "tokens");
+    if (fromTokens && config.weights === null) throw new TrainError("bad-train-config", `${file}: a phase from tokens needs a classifier or weights to start from`);
+    const start = config.weights === null ? initialWeights(model, config.seed) : await startWeights(resolve(base, config.weights), model, tags, config.seed);
+    const distils = config.weights !== null && config.phases.some((phase) => phase.losses.distillation > 0);
+    if (fromTokens) {
+      const kept = await keptTokens(shared, start, options);
+      return { ...shared, ...kept, features: distils ? projectAll(await pooledFeatures(kept.cache, kept.positions), start, model.textWidth) : null, start };
+    }
+    return { ...shared, cache: null, positions: new Int32Array(0), features: distils ? await startEmbeddings(shared, start, options) : null, start };
+  }
+  const classifier = await readClassifier(resolve(base, config.classifier));
+  const encoderWeights = new Map([...classifier.encoder].map(([name, tensor]) => [`visual_encoder.${name}`, tensor]));
+  const { cache, positions } = await keptTokens(shared, encoderWeights, options);
+  const pooled = await pooledFeatures(cache, positions);
+  const mean = meanOf(pooled);
+  const start = startFromClassifier(model, classifier, index, mean, (tag) => photos.flatMap((photo, i) => (photo.targets[tag] === 1 ? [pooled[i]!] : [])).slice(0, 300), config.seed);
+  const features = config.phases.some((phase) => phase.losses.distillation > 0) ? projectAll(pooled, start, model.textWidth) : null;
+  return { ...shared, cache, positions, features, start };
+}
+
+/** The encoder's tokens of the training photos, and each photo's place among them. */
+async function keptTokens(shared: Pick<Prepared, "config" | "model" | "photos">, encoder: TrainingState, options: TrainOptions): Promise<{ cache: TokenCache; positions: Int32Array }> {
+  const cache = await tokensOf(shared, encoder, options);
+  const places = new Map(cache.names.map((name, i) => [name, i]));
+  return { cache, positions: Int32Array.from(shared.photos, (photo) => places.get(photo.name)!) };
+}
+
+/** The weights of another run's state, or of a model folder. */
+async function startWeights(path: string, model: RamConfig, tags: readonly Tag[], seed: number): Promise<TrainingState> {
+  const info = await stat(path).catch(() => null);
+  return info?.isDirectory() === true ? startFromModel(model, tags, await readModelStart(path), seed) : weightsOnly(await readSafetensors(path));
+}
+
+/** The start's global embedding of all training photos, [photos, W]. */
+async function startEmbeddings(shared: Pick<Prepared, "config" | "model" | "photos">, start: TrainingState, options: TrainOptions): Promise<Float32Array> {
+  const { model, photos } = shared;
+  const pooled = (image: Value, p: Params): Value => slice(projectTokens(encode(image, p, model), p, model), 1, 0, 1);
+  await using cache = await keptOutputs(shared, { name: "embeddings", shape: [1, model.textWidth], network: pooled, weights: start }, options);
+  const places = new Map(cache.names.map((name, i) => [name, i]));
+  const rows = new Float32Array(photos.length * model.textWidth);
+  for (const [i, { name }] of photos.entries()) await cache.read(places.get(name)!, rows, i * model.textWidth);
+  return rows;
+}
+
+/** The start's tokens of all training photos, from the run's cache or made now. */
+function tokensOf(shared: Pick<Prepared, "config" | "model" | "photos">, encoder: TrainingState, options: TrainOptions): Promise<TokenCache> {
+  const { model } = shared;
+  return keptOutputs(shared, { name: "tokens", shape: [1 + encoderGrid(model.encoder) ** 2, encoderWidth(model.encoder)], network: (image, p) => encode(image, p, model), weights: encoder }, options);
+}
+
+/** What is computed once of every photo, and kept in the run's folder. */
+interface KeptOutput {
+  readonly name: string;
+  /** Of a photo: [rows, width] */
+  readonly shape: readonly [number, number];
+  readonly network: (image: Value, p: Params) => Value;
+  readonly weights: TrainingState;
+}
+
+async function keptOutputs({ config, model, photos }: Pick<Prepared, "config" | "model" | "photos">, { name, shape, network, weights }: KeptOutput, options: TrainOptions): Promise<TokenCache> {
+  const file = join(options.out, `${name}.f16`);
+  // Repeated photos are computed once.
+  const distinct = [...new Map(photos.map((photo) => [photo.name, photo])).values()];
+  const stamp = stampOf([model.encoder, config.classifier, config.weights, config.sources, config.heldOut, config.seed, config.normalisation, distinct.length]);
+  const kept = await openTokenCache(file, stamp);
+  if (kept !== null) return kept;
+  const batches = async function* (): AsyncGenerator<{ names: string[]; tokens: Float32Array }> {
+    let done = 0;
+    const began = performance.now();
+    for await (const { photos: batch, output } of runOverPhotos(distinct, model.encoder.imageSize, config.normalisation, network, weights, options)) {
+      options.signal?.throwIfAborted();
+      yield { names: batch.map((photo) => photo.name), tokens: output.data };
+      done += batch.length;
+      const rate = (done / (performance.now() - began)) * 1000;
+      options.onProgress?.({ phase: "encoding photos", step: done, steps: distinct.length, losses: {}, imagesPerSecond: rate, secondsLeft: (distinct.length - done) / rate });
+    }
+  };
+  await writeTokenCache(file, stamp, shape, batches());
+  return (await openTokenCache(file, stamp))!;
+}
+
+async function pooledFeatures(cache: TokenCache, positions: Int32Array): Promise<Float32Array[]> {
+  const result: Float32Array[] = [];
+  for (const position of positions) {
+    const row = new Float32Array(cache.shape[1]);
+    await cache.read(position, row, 0, 1);
+    result.push(row);
+  }
+  return result;
+}
+
+function meanOf(rows: readonly Float32Array[]): Float32Array {
+  const sum = new Float64Array(rows[0]!.length);
+  for (const row of rows) for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + row[i]!;
+  return Float32Array.from(sum, (v) => v / rows.length);
+}
+
+/** `image_proj` of the start on pooled features: one row of the shared width for each photo. */
+function projectAll(pooled: readonly Float32Array[], start: TrainingState, width: number): Float32Array {
+  const weight = start.get("image_proj.weight")!.data as Float32Array;
+  const bias = start.get("image_proj.bias")!.data as Float32Array;
+  const out = new Float32Array(pooled.length * width);
+  pooled.forEach((feature, photo) => {
+    for (let o = 0; o < width; o++) {
+      let sum = bias[o]!;
+      const row = o * feature.length;
+      for (let i = 0; i < feature.length; i++) sum += weight[row + i]! * feature[i]!;
+      out[photo * width + o] = sum;
+    }
+  });
+  return out;
+}
+
+/** A short name for everything that a kept file depends on. */
+export const stampOf = (value: unknown): string => createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 32);
