@@ -117,7 +117,8 @@ export type { NativeRuntimeReport, RuntimeReport } from "./runtime/inspect-runti
 
 export type { TaughtTag, TeachOptions, TeachReport } from "./train/teach-tag.js";
 export type { DataEngineOptions, DataEngineReport, DataEngineStep } from "./train/data-engine.js";
-export type { FinetunedTag, FinetuneOptions, FinetuneResult } from "./train/finetune.js";
+export type { FinetuneOptions } from "./train/finetune.js";
+export type { FinetunedTag, FinetuneResult } from "./train/finetune-report.js";
 export type { TrainOptions, TrainProgress } from "./train/train-options.js";
 export type { TrainResult } from "./train/train.js";
 export { TrainError } from "./train/train-error.js";

@@ -16,12 +16,12 @@ is of them. DIR/model is the new model.
   --epochs N            times that each photo is seen at most (default: 30 for the head, 10 for the whole)
   --patience N          validations, one an epoch, without a better one before it stops (default: 3)
   --held-out SHARE      photos kept out (default: 0.15)
-  --rate R              highest learning rate of the head (default: 0.001)
+  --rate R              highest learning rate of the head (default: 0.001; over Swin 0.0001)
   --seed N              (default: 1)
   --device, --threads   as for ramplus train
   --format FORMAT       text (default) or json, on standard output
 
-For models over MobileNetV2, as the embedded one: a Swin model's weights are not in its folder one by one.
+Of models over Swin, as the official RAM++, the head trains alone, on image embeddings that are made once of each photo and kept in DIR.
 `;
 
 const options = {

@@ -64,13 +64,13 @@ export function drawTags(plan: BatchPlan, indices: Int32Array, step: number): Ba
   return { tag_ids: { dtype: "int64", shape: [ids.length], data: BigInt64Array.from(ids, BigInt) }, targets: { dtype: "uint8", shape, data: targets }, known: { dtype: "uint8", shape, data: known } };
 }
 
-/** Kept tokens of the photos: `tokens` [B, 1 + N, W]. `positions` gives each photo's place in the cache. */
-export function tokenInputs(cache: TokenCache, positions: Int32Array): BatchInputs {
+/** What is kept of the photos, as `tokens` or `image_embeds` [B, 1 + N, W]. `positions` gives each photo's place in the cache. */
+export function keptInputs(name: "tokens" | "image_embeds", cache: TokenCache, positions: Int32Array): BatchInputs {
   const count = cache.shape[0] * cache.shape[1];
   return async (indices) => {
     const data = new Float32Array(indices.length * count);
     await Promise.all(Array.from(indices, (photo, i) => cache.read(positions[photo]!, data, i * count)));
-    return { tokens: { dtype: "float32", shape: [indices.length, ...cache.shape], data } };
+    return { [name]: { dtype: "float32", shape: [indices.length, ...cache.shape], data } };
   };
 }
 

@@ -1,16 +1,14 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { readModelFolder } from "../bundle/model-folder.js";
-import { openLabelledFolder } from "../data/labelled-folder.js";
-import { openLabelledSet } from "../data/labelled-set.js";
-import { indexTags } from "../vocab/tag-index.js";
-import type { Tag } from "../vocab/tag.js";
+import { readModelFolder, type ModelFolder } from "../bundle/model-folder.js";
 import { writeWhole } from "../write-whole.js";
-import { heldOutMap } from "./held-out-map.js";
+import { carriedThreshold } from "./carried-threshold.js";
+import { finetuneHead } from "./finetune-head.js";
+import { labelsOf, withLabels } from "./finetune-labels.js";
+import { finetuneReport, type FinetuneResult } from "./finetune-report.js";
 import { finishModel } from "./finish-model.js";
 import { readModelStart, startFromModel } from "./model-start.js";
-import type { TrainingPhoto } from "./photo-store.js";
 import { scorePhotos } from "./score-photos.js";
 import { TrainError } from "./train-error.js";
 import { alreadyStarted, train } from "./train.js";
@@ -27,30 +25,10 @@ export interface FinetuneOptions extends TrainOptions {
   readonly patience?: number;
   /** Share of the photos kept out for validation and thresholds. @default 0.15 */
   readonly heldOut?: number;
-  /** Highest learning rate of the head. @default 0.001 */
+  /** Highest learning rate of the head. @default 0.001, 0.0001 for a head on kept embeddings */
   readonly rate?: number;
   /** @default 1 */
   readonly seed?: number;
-}
-
-/** How a tag did on the photos kept out: average precision, null where fewer than five show it. */
-export interface FinetunedTag {
-  readonly en: string;
-  /** Not a tag of the model before. */
-  readonly added: boolean;
-  readonly positives: number;
-  readonly before: number | null;
-  readonly after: number | null;
-}
-
-export interface FinetuneResult {
-  /** The new model folder. */
-  readonly folder: string;
-  readonly photos: number;
-  readonly heldOut: number;
-  /** Mean average precision over tags that five of the photos kept out show: those that were there before, and all. */
-  readonly map: { readonly before: number; readonly after: number; readonly afterAll: number };
-  readonly tags: readonly FinetunedTag[];
 }
 
 const batch = 32;
@@ -59,8 +37,9 @@ const batch = 32;
  * Trains a model folder further on labelled photos: its head on tokens that are encoded once, and where asked for the whole
  * network after that. Labels that are no tags become tags. Photos say nothing of tags that their labels do not speak of, which
  * are held to what they were. The best weights by the photos kept out are taken, and every threshold fitted there. Written to
- * `out/model`; a run that was interrupted goes on with `resume`. Throws a TrainError (missing-weight for models whose weights are
- * not in their folders one by one, as Swin's), a DataError, and the signal's reason when aborted.
+ * `out/model`; a run that was interrupted goes on with `resume`. Of a model whose encoder cannot be read back out of its folder, as
+ * Swin's, the head trains alone, on image embeddings that the vision graph gives once (`finetuneHead`). Throws a TrainError
+ * (missing-weight for `whole` on such a model, and for weights in 8 bits), a DataError, and the signal's reason when aborted.
  */
 export async function finetune(model: string, photos: string, options: FinetuneOptions): Promise<FinetuneResult> {
   const { labels, whole = false, epochs, patience = 3, heldOut = 0.15, rate = 1e-3, seed = 1, out } = options;
@@ -68,6 +47,10 @@ export async function finetune(model: string, photos: string, options: FinetuneO
   // Before anything is written: what lies there says how the run that was started goes on.
   const state = join(out, "state.safetensors");
   if (options.resume !== true && existsSync(state)) throw alreadyStarted(state);
+  if (isSwin(await readModelFolder(model))) {
+    if (whole) throw new TrainError("missing-weight", `${model}: the weights of a Swin encoder are not in the folder one by one, so that it cannot train; leave out whole, or train from the checkpoint`);
+    return finetuneHead(model, photos, options);
+  }
   const start = await readModelStart(model);
   const { names, count } = await labelsOf(photos, labels, options.signal);
   const vocabulary = withLabels(start.tags, names);
@@ -103,53 +86,10 @@ export async function finetune(model: string, photos: string, options: FinetuneO
   const thresholds = new Map(start.tags.flatMap(({ id, threshold }) => (decided.has(id) ? [] : [[id, threshold === null ? null : carriedThreshold(threshold, of[0]!.map((row) => row[id]!), of[1]!.map((row) => row[id]!))] as const])));
   const folder = join(out, "model");
   await finishModel(result, folder, { ...options, thresholds });
-  const ap = (scores: readonly Float32Array[], tags: readonly Tag[]): number => heldOutMap(scores, result.heldOut, tags.map(({ id }) => id));
-  const known = judged.filter(({ en }) => kept.has(en));
-  return {
-    folder,
-    photos: count,
-    heldOut: result.heldOut.length,
-    map: { before: ap(of[0]!, known), after: ap(of[1]!, known), afterAll: ap(of[1]!, judged) },
-    tags: judged.map((tag) => {
-      const positives = shown(result.heldOut, tag.id);
-      const value = (scores: readonly Float32Array[]): number | null => (positives >= 5 ? ap(scores, [tag]) : null);
-      return { en: tag.en, added: !kept.has(tag.en), positives, before: kept.has(tag.en) ? value(of[0]!) : null, after: value(of[1]!) };
-    }),
-  };
+  return { folder, photos: count, heldOut: result.heldOut.length, ...finetuneReport(result.heldOut, judged, ({ en }) => !kept.has(en), { before: of[0]!, after: of[1]! }) };
 }
 
-/**
- * Where a tag's threshold has gone when the scores of all photos have moved: the line of least squares from its logits before to
- * those after, at the threshold's. A tag without labels then fires as often as it did.
- */
-function carriedThreshold(threshold: number, before: readonly number[], after: readonly number[]): number {
-  const mean = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;
-  const [x, y] = [mean(before), mean(after)];
-  const spread = before.reduce((sum, v) => sum + (v - x) ** 2, 0);
-  const slope = spread > 0 ? before.reduce((sum, v, i) => sum + (v - x) * (after[i]! - y), 0) / spread : 1;
-  const p = Math.min(Math.max(threshold, 1e-4), 1 - 1e-4);
-  const moved = 1 / (1 + Math.exp(-(y + Math.max(slope, 0) * (Math.log(p / (1 - p)) - x))));
-  return Math.min(Math.max(moved, 0.02), 0.9999);
-}
-
-const shown = (photos: readonly TrainingPhoto[], id: number): number => photos.filter(({ targets }) => targets[id] === 1).length;
-
-/** Names of labels, and the number of photos. */
-async function labelsOf(photos: string, labels: string | undefined, signal?: AbortSignal): Promise<{ names: string[]; count: number }> {
-  if (labels !== undefined) {
-    const folder = await openLabelledFolder(photos, labels, signal);
-    return { names: [...new Set(folder.photos.flatMap(({ tags }) => tags))], count: folder.photos.length };
-  }
-  const set = await openLabelledSet(photos);
-  return { names: set.classes.map(({ name }) => name), count: [...(set.splits.get("train")?.values() ?? [])].filter((photo) => photo.labels !== null).length };
-}
-
-/** The model's tags with those that labels name and it lacks. */
-function withLabels(tags: readonly Tag[], names: readonly string[]): Tag[] {
-  const index = indexTags(tags);
-  const added = new Map(names.filter((name) => index.byName(name) === undefined).map((name) => [name.toLowerCase(), name]));
-  return [...tags, ...[...added.values()].map((en, i): Tag => ({ id: tags.length + i, en, zh: en, threshold: 0.5 }))];
-}
+const isSwin = ({ config }: ModelFolder): boolean => (config.network["encoder"] as { readonly kind?: unknown } | undefined)?.kind === "swin";
 
 async function normalisationOf(model: string): Promise<{ mean: readonly number[]; std: readonly number[] }> {
   const { mean, std } = (await readModelFolder(model)).preprocessor;

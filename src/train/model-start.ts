@@ -23,6 +23,8 @@ import { TrainError } from "./train-error.js";
 export interface ModelStart {
   readonly model: RamConfig;
   readonly tags: readonly Tag[];
+  /** Of the weights in the folder. */
+  readonly dtype: "fp32" | "fp16";
   /** float32; those that the folder has in half precision, widened. */
   readonly weights: ReadonlyMap<string, Tensor<"float32">>;
 }
@@ -32,7 +34,12 @@ export interface ModelStart {
  * raised to e) is moved back. Throws a BundleError for a damaged folder, a TrainError (missing-weight) for weights that the
  * graphs do not have one by one any more: those of a Swin encoder and of 8 bits, for which the checkpoint is needed.
  */
-export async function readModelStart(folder: string): Promise<ModelStart> {
+export const readModelStart = (folder: string): Promise<ModelStart> => readStart(folder, ["vision", "tagging"]);
+
+/** The same without the encoder and `image_proj`, whatever the encoder is. */
+export const readHeadStart = (folder: string): Promise<ModelStart> => readStart(folder, ["tagging"]);
+
+async function readStart(folder: string, which: readonly ("vision" | "tagging")[]): Promise<ModelStart> {
   const read = await readModelFolder(folder);
   const dtype = (["fp32", "fp16"] as const).find((each) => read.config.dtypes.includes(each));
   if (dtype === undefined) throw new TrainError("missing-weight", `${folder}: has its weights in 8 bits alone; start from the checkpoint, or convert it with --dtype fp16`);
@@ -42,10 +49,8 @@ export async function readModelStart(folder: string): Promise<ModelStart> {
   const graphs = ramGraphs(p, model);
   const files = graphFiles(folder, dtype);
   const weights = new Map<string, Tensor<"float32">>();
-  for (const [file, outputs] of [
-    [files.vision, { ...graphs.vision }],
-    [files.tagging, { ...graphs.tagging }],
-  ] as const) {
+  for (const graph of which) {
+    const [file, outputs] = [files[graph], { ...graphs[graph] }];
     const written = inferenceGraph(outputs, noWeights, dtype);
     const stored = await storedTensors(file);
     for (const [name, { shape }] of parametersOf(Object.values<Value>(outputs))) {
@@ -55,7 +60,7 @@ export async function readModelStart(folder: string): Promise<ModelStart> {
       weights.set(name, { ...castTensor(whole, "float32"), shape: shape as Shape });
     }
   }
-  return { model, tags: read.tags, weights };
+  return { model, tags: read.tags, weights, dtype };
 }
 
 function noWeights(name: string): never {

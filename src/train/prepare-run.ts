@@ -18,7 +18,7 @@ import { initialWeights } from "./initial-weights.js";
 import { readLabelChanges, withLabelChanges } from "./label-changes.js";
 import { readModelStart, startFromModel } from "./model-start.js";
 import { loadSource, type TrainingPhoto } from "./photo-store.js";
-import { runOverPhotos } from "./score-photos.js";
+import { runOverPhotos, scorePhotos } from "./score-photos.js";
 import { openTokenCache, writeTokenCache, type TokenCache } from "./token-cache.js";
 import { parseTrainConfig, rateScaleOf, type TrainConfig } from "./train-config.js";
 import { TrainError } from "./train-error.js";
@@ -34,12 +34,24 @@ export interface Prepared {
   readonly photos: readonly TrainingPhoto[];
   readonly heldOut: readonly TrainingPhoto[];
   readonly decided: readonly number[];
-  /** The start's tokens of the training photos, and each photo's place among them. */
+  /** The start's tokens of the training photos (image embeddings for phases from these), and each photo's place among them. */
   readonly cache: TokenCache | null;
   readonly positions: Int32Array;
   /** The start's global embedding of a photo, for distillation. */
   readonly features: Float32Array | null;
   readonly start: TrainingState;
+  /** Logits of all tags, for validation. */
+  readonly score: (weights: TrainingState, photos: readonly TrainingPhoto[], options: TrainOptions) => Promise<Float32Array[]>;
+  /** For phases from embeddings. */
+  readonly head: HeadRun | null;
+}
+
+/** What a run of the head alone knows besides. */
+export interface HeadRun {
+  /** Tags whose rows of the label table train. */
+  readonly added: ReadonlySet<number>;
+  /** The start's logits of the training photos, [photos, tags]. */
+  readonly startLogits: Float32Array;
 }
 
 async function readJson(file: string): Promise<unknown> {
@@ -116,7 +128,8 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
   }
   for (const change of config.changes) photos = withLabelChanges(photos, await readLabelChanges(resolve(base, change)), index);
   for (const id of leftOut) decided.delete(id);
-  const shared = { config, model, index, photos, heldOut, decided: [...decided].sort((a, b) => a - b) };
+  const score: Prepared["score"] = (weights, each, given) => scorePhotos(model, each, config.normalisation, weights, given);
+  const shared = { config, model, index, photos, heldOut, score, head: null, decided: [...decided].sort((a, b) => a - b) };
   if (config.classifier === null || config.weights !== null) {
     const fromTokens = config.phases.some((phase) => phase.from === "tokens");
     if (fromTokens && config.weights === null) throw new TrainError("bad-train-config", `${file}: a phase from tokens needs a classifier or weights to start from`);

@@ -24,8 +24,8 @@ export interface LossWeights {
   /** Softmax alignment of the image embedding with mean tag embeddings. */
   readonly tagAlignment: number;
   /**
-   * Size of the head's own logit where nothing is known of a tag, summed: what a model with the similarity term started
-   * with stays as it was for tags that have no photos.
+   * What keeps tags as they were where nothing is known of them, summed: with the similarity term the size of the head's own
+   * logit; without it, the distance from the start's logit (input `start_logits` [B, T]).
    */
   readonly retention: number;
 }
@@ -36,8 +36,12 @@ export interface StepConfig {
   readonly batch: number;
   /** Tags drawn for each step; null: all of them. Tags do not see each other, so a step on some of them is exact for these. */
   readonly drawnTags: number | null;
-  /** "pixels": [B, 3, S, S] through the encoder. "tokens": the encoder's kept output, and the encoder does not train. */
-  readonly from: "pixels" | "tokens";
+  /**
+   * "pixels": [B, 3, S, S] through the encoder. "tokens": the encoder's kept output, and the encoder does not train. "embeds":
+   * the kept output of `image_proj`, which does not train either; of the label table only rows that the input `tag_trains` [T]
+   * says.
+   */
+  readonly from: "pixels" | "tokens" | "embeds";
   readonly losses: LossWeights;
   /** Whether a parameter trains, and how much faster or slower than the learning rate; 0: frozen. */
   readonly rateScale: (name: string) => number;
@@ -75,6 +79,25 @@ function drawLabels(all: LabelRows, ids: Value): LabelRows {
   return { embed: gather(all.embed, ids), bias: all.bias === null ? null : gather(all.bias, ids) };
 }
 
+/** `image_embeds` from where the step begins. */
+function embedsOf(p: Params, { model, batch, from }: StepConfig, residual: (value: Value, branch: number) => Value): Value {
+  const [side, places] = [model.encoder.imageSize, 1 + encoderGrid(model.encoder) ** 2];
+  switch (from) {
+    case "embeds":
+      return input("image_embeds", "float32", [batch, places, model.textWidth]);
+    case "tokens":
+      return projectTokens(input("tokens", "float32", [batch, places, tokenWidth(model)]), p, model);
+    case "pixels":
+      return projectTokens(encode(input("pixel_values", "float32", [batch, 3, side, side]), p, model, { residual }), p, model);
+  }
+}
+
+/** Rows through which gradients flow where `trains` is 1. */
+function trainedRows(rows: Value, trains: Value): Value {
+  const share = reshape(cast(trains, "float32"), [rows.shape[0]!, ...rows.shape.slice(1).map(() => 1)]);
+  return add(mul(rows, share), mul(stopGradient(rows), sub(scalar(1), share)));
+}
+
 /** Builds the forward pass in training mode and its loss. */
 export function forwardGraph(p: Params, c: StepConfig): ForwardGraph {
   const { model, batch, losses } = c;
@@ -86,12 +109,9 @@ export function forwardGraph(p: Params, c: StepConfig): ForwardGraph {
     const scale = input(`branch_scale/${branch}`, "float32", [batch]);
     return mul(value, reshape(scale, [batch, ...value.shape.slice(1).map(() => 1)]));
   };
-  const tokens =
-    c.from === "tokens"
-      ? input("tokens", "float32", [batch, 1 + encoderGrid(model.encoder) ** 2, tokenWidth(model)])
-      : encode(input("pixel_values", "float32", [batch, 3, model.encoder.imageSize, model.encoder.imageSize]), p, model, { residual });
-  const imageEmbeds = projectTokens(tokens, p, model);
-  const labels = c.drawnTags === null ? allLabels(p, model) : drawLabels(allLabels(p, model), input("tag_ids", "int64", [tags]));
+  const imageEmbeds = embedsOf(p, c, residual);
+  const drawn = c.drawnTags === null ? allLabels(p, model) : drawLabels(allLabels(p, model), input("tag_ids", "int64", [tags]));
+  const labels = c.from === "embeds" ? { ...drawn, embed: trainedRows(drawn.embed, input("tag_trains", "uint8", [tags])) } : drawn;
   let headLogits: Value | null = null;
   const logits = tagLogits(imageEmbeds, labels, p, model, { observe: (name, value) => (headLogits = name === "head_logits" ? value : headLogits) });
   const targets = cast(input("targets", "uint8", [batch, tags]), "float32");
@@ -100,7 +120,8 @@ export function forwardGraph(p: Params, c: StepConfig): ForwardGraph {
   const terms: Record<string, Value> = {};
   if (losses.tagging > 0) terms["tagging"] = mul(asymmetricLoss(logits, targets, taggingAsymmetry, known), scalar(losses.tagging));
   if (losses.retention > 0 && headLogits !== null) {
-    terms["retention"] = mul(reduceSum(mul(abs(headLogits), sub(scalar(1), known))), scalar(losses.retention));
+    const gone = model.similarity ? headLogits : sub(logits, input("start_logits", "float32", [batch, tags]));
+    terms["retention"] = mul(reduceSum(mul(abs(gone), sub(scalar(1), known))), scalar(losses.retention));
   }
   if (losses.distillation > 0) {
     const pooled = squeeze(slice(imageEmbeds, 1, 0, 1), 1);

@@ -22,8 +22,8 @@ export interface TrainSource {
 /** One phase of training: a step graph and how long it runs. */
 export interface TrainPhase {
   readonly name: string;
-  /** "tokens" trains on the start's kept encoder output, "pixels" the encoder too, on augmented photos. */
-  readonly from: "tokens" | "pixels";
+  /** "tokens" trains on the start's kept encoder output, "pixels" the encoder too, on augmented photos; "embeds", of the library alone, on a model folder's image embeddings. */
+  readonly from: "tokens" | "pixels" | "embeds";
   readonly steps: number;
   readonly batch: number;
   /** Tags drawn at each step. */

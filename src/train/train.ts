@@ -8,12 +8,11 @@ import type { Tensor } from "../tensor/tensor.js";
 import type { Tag } from "../vocab/tag.js";
 import { defaultAdamW } from "./adamw.js";
 import { openAugmentWorkers, type AugmentWorkers } from "./augment-workers.js";
-import { batchesAhead, drawTags, photoOrder, pixelInputs, tokenInputs, type Batch, type BatchPlan } from "./batches.js";
+import { batchesAhead, drawTags, keptInputs, photoOrder, pixelInputs, type Batch, type BatchPlan } from "./batches.js";
 import { heldOutMap } from "./held-out-map.js";
 import type { TrainingPhoto } from "./photo-store.js";
-import { prepare, stampOf, type Prepared } from "./prepare-run.js";
+import { prepare, stampOf, type HeadRun, type Prepared } from "./prepare-run.js";
 import { learningRate } from "./schedules.js";
-import { scorePhotos } from "./score-photos.js";
 import { rateScaleOf, type TrainConfig, type TrainPhase } from "./train-config.js";
 import { TrainError } from "./train-error.js";
 import type { TrainOptions, TrainProgress } from "./train-options.js";
@@ -99,7 +98,7 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, { 
     options,
   );
   const augmentation = { size: model.encoder.imageSize, normalisation: config.normalisation, cropping: { ...referenceCrop, area: [0.35, 1] }, operations: phase.augment } as const;
-  await using workers = phase.from === "tokens" ? null : openAugmentWorkers(augmentation, Math.max(1, availableParallelism() >> 1));
+  await using workers = phase.from !== "pixels" ? null : openAugmentWorkers(augmentation, Math.max(1, availableParallelism() >> 1));
   const makeBatch = batchMaker(prepared, workers, phase, number, trainer.branches);
   const schedule = { steps: phase.steps, warmup: phase.warmup, peak: phase.rate, minimum: phase.rate / 50 };
   let [sums, since, began] = [new Map<string, number>(), 0, performance.now()];
@@ -114,7 +113,7 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, { 
   // Spread over all sources.
   const stride = Math.max(1, heldOut.length / 1500);
   const sample = Array.from({ length: Math.floor(heldOut.length / stride) }, (_, i) => heldOut[Math.floor(i * stride)]!);
-  const validate = async (state: TrainingState): Promise<number> => heldOutMap(await scorePhotos(model, sample, config.normalisation, state, options), sample, decided);
+  const validate = async (state: TrainingState): Promise<number> => heldOutMap(await prepared.score(state, sample, options), sample, decided);
   // One that is kept belongs to this phase, and lies before where the run goes on.
   const kept = phase.patience > 0 && from.step > 0 ? await loadBest() : null;
   let best = kept?.phase === number && kept.step <= from.step && kept.validation !== undefined ? kept : null;
@@ -159,7 +158,7 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, { 
   if (since > 0) await report(step, chosen.validation);
   return chosen.state;
 
-  function batchMaker({ index, cache, positions }: Prepared, workers: AugmentWorkers | null, { losses, batch, drawnTags, stochasticDepth }: TrainPhase, phaseNumber: number, branches: number): (step: number) => Promise<Batch> {
+  function batchMaker({ index, cache, positions, head }: Prepared, workers: AugmentWorkers | null, { from: begin, losses, batch, drawnTags, stochasticDepth }: TrainPhase, phaseNumber: number, branches: number): (step: number) => Promise<Batch> {
     const seed = config.seed * 1000 + phaseNumber;
     const isDecided = new Set(decided);
     const undecided = index.tags.map((tag) => tag.id).filter((id) => !isDecided.has(id));
@@ -174,10 +173,17 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, { 
         (drawn["known"]!.data as Uint8Array).fill(0, row * drawnTags, (row + 1) * drawnTags);
         options.onUnreadable?.(message);
       };
-      const inputs = workers === null ? tokenInputs(cache!, positions) : pixelInputs(photos, model.encoder.imageSize, workers, seed, forget);
-      return { ...(await inputs(indices, at)), ...drawn, ...feature, ...branchScales(branches, batch, stochasticDepth, seededRandom(seed, 5, at)) };
+      const inputs = workers === null ? keptInputs(begin === "embeds" ? "image_embeds" : "tokens", cache!, positions) : pixelInputs(photos, model.encoder.imageSize, workers, seed, forget);
+      return { ...(await inputs(indices, at)), ...drawn, ...(head !== null && headInputs(head, drawn["tag_ids"]!, indices, index.tags.length, losses.retention > 0)), ...feature, ...branchScales(branches, batch, stochasticDepth, seededRandom(seed, 5, at)) };
     };
   }
+}
+
+/** What a step of the head alone takes besides: which drawn tags' rows train, and the start's logits of the drawn tags. */
+function headInputs({ added, startLogits }: HeadRun, tagIds: Tensor, indices: Int32Array, tags: number, retained: boolean): Batch {
+  const ids = Array.from(tagIds.data as BigInt64Array, Number);
+  const logits = Array.from(indices, (photo) => ids.map((id) => startLogits[photo * tags + id]!)).flat();
+  return { tag_trains: { dtype: "uint8", shape: [ids.length], data: Uint8Array.from(ids, (id) => Number(added.has(id))) }, ...(retained && { start_logits: { dtype: "float32", shape: [indices.length, ids.length], data: Float32Array.from(logits) } }) };
 }
 
 function rowsOf(table: Float32Array, width: number, indices: Int32Array): Tensor<"float32"> {
