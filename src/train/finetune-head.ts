@@ -84,5 +84,5 @@ export async function finetuneHead(folder: string, photos: string, options: Fine
 function thresholdOf(heldOut: readonly TrainingPhoto[], logits: readonly Float32Array[], tag: number): number | null {
   const said = heldOut.flatMap(({ targets }, i) => (targets[tag] === -1 ? [] : [i]));
   const best = bestF1Threshold(said.map((i) => sigmoid(logits[i]![tag]!)), said.map((i) => heldOut[i]!.targets[tag] === 1), leastPositives);
-  return best === null ? null : Math.round(best * 1e4) / 1e4;
+  return best === null ? null : Math.round(best.threshold * 1e4) / 1e4;
 }

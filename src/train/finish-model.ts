@@ -5,7 +5,7 @@ import type { SessionOptions } from "../runtime/device.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { Tagger } from "../tagger/tagger.js";
 import type { Tag } from "../vocab/tag.js";
-import { bestF1Threshold, rareThreshold } from "./calibrate.js";
+import { rareThreshold, trustedThreshold } from "./calibrate.js";
 import { scorePhotos } from "./score-photos.js";
 import type { TrainResult } from "./train.js";
 
@@ -18,32 +18,34 @@ export interface FinishOptions extends SessionOptions {
 
 /** With fewer held-out positives a threshold for best F1 says little. */
 const leastPositives = 5;
-/** Share of held-out photos on which a tag of unknown truth may fire. */
-const rareShare = 0.001;
+/** Share of held-out photos, nearly all of which lack it, on which a tag of unknown truth may fire; and one that is trained on few photos. */
+const rareShares = { unknown: 0.0004, few: 0.001 } as const;
 
 const logit = (p: number): number => Math.log(p / (1 - p));
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
 /**
  * Calibrates a trained model on its held-out photos and writes it as a model folder, weights in half precision. Each tag's
- * threshold is the one of best F1, or, for tags without enough held-out photos, one that few photos exceed. Where the
- * network has a bias for each tag, tags whose truth no training source knows are shifted to the scale of those that were
- * trained, so that scores of all tags can be compared.
+ * threshold is the one of best F1 that is right often enough (`trustedThreshold`; a tag that has none is off), or, for tags
+ * without enough held-out photos, one that few photos exceed. Where the network has a bias for each tag, tags whose truth no training
+ * source knows are shifted to the scale of those that were trained, so that scores of all tags can be compared.
  */
 export async function finishModel({ model, tags, weights, config, heldOut, decided }: TrainResult, folder: string, options: FinishOptions = {}): Promise<void> {
   const logits = await scorePhotos(model, heldOut, config.normalisation, weights, options);
   const trained = new Set(decided);
   const given = options.thresholds ?? new Map<number, number | null>();
   const thresholds = tags.map(({ id }) => {
-    const known = heldOut.flatMap((photo, i) => (trained.has(id) && photo.targets[id] === -1 ? [] : [i]));
-    const scores = known.map((i) => sigmoid(logits[i]![id]!));
-    const best = trained.has(id) ? bestF1Threshold(scores, known.map((i) => heldOut[i]!.targets[id] === 1), leastPositives) : null;
-    return best ?? rareThreshold(scores, rareShare);
+    const score = (i: number): number => sigmoid(logits[i]![id]!);
+    const known = heldOut.flatMap(({ targets }, i) => (targets[id] === -1 ? [] : [i]));
+    const best = trained.has(id) ? trustedThreshold(known.map(score), known.map((i) => heldOut[i]!.targets[id] === 1), leastPositives) : null;
+    if (best !== null) return best === "off" ? null : best.threshold;
+    const others = heldOut.flatMap(({ targets }, i) => (targets[id] === 1 ? [] : [i]));
+    return rareThreshold(others.map(score), trained.has(id) ? rareShares.few : rareShares.unknown);
   });
   const bias = weights.get("similarity_bias");
   const shifted = new Map(weights);
   if (bias !== undefined) {
-    const usual = median(decided.map((id) => thresholds[id]!));
+    const usual = median(decided.flatMap((id) => thresholds[id] ?? []));
     const data = (bias.data as Float32Array).slice();
     for (const { id } of tags) {
       if (trained.has(id) || given.has(id)) continue;
@@ -55,7 +57,8 @@ export async function finishModel({ model, tags, weights, config, heldOut, decid
   const rounded = (threshold: number): number => Math.round(threshold * 1e4) / 1e4;
   const calibrated = tags.map((tag, id): Tag => {
     const own = given.get(id);
-    return { ...tag, threshold: own === undefined ? rounded(thresholds[id]!) : own === null ? null : rounded(own) };
+    const threshold = own === undefined ? thresholds[id]! : own;
+    return { ...tag, threshold: threshold === null ? null : rounded(threshold) };
   });
   await writeModel(folder, {
     model,
