@@ -10,6 +10,7 @@ import { parseJson } from "../json.js";
 import { encoderGrid, encoderWidth, type RamConfig } from "../model/config.js";
 import { encode, projectTokens } from "../model/ram-plus.js";
 import { seededRandom } from "../tensor/random.js";
+import { float32 } from "../tensor/tensor.js";
 import { indexTags, type TagIndex } from "../vocab/tag-index.js";
 import type { Tag } from "../vocab/tag.js";
 import { parseTags } from "../vocab/tag-list.js";
@@ -133,13 +134,16 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
   if (config.classifier === null || config.weights !== null) {
     const fromTokens = config.phases.some((phase) => phase.from === "tokens");
     if (fromTokens && config.weights === null) throw new TrainError("bad-train-config", `${file}: a phase from tokens needs a classifier or weights to start from`);
-    const start = config.weights === null ? initialWeights(model, config.seed) : await startWeights(resolve(base, config.weights), model, tags, config.seed);
+    const read = (path: string): Promise<TrainingState> => startWeights(resolve(base, path), model, tags, config.seed);
+    const given = config.weights === null ? initialWeights(model, config.seed) : await read(config.weights);
+    const start = config.blend === null ? given : blended(given, await read(config.blend.with), config.blend.share);
     const distils = config.weights !== null && config.phases.some((phase) => phase.losses.distillation > 0);
+    const teacher = config.teacher === null ? start : await read(config.teacher);
     if (fromTokens) {
       const kept = await keptTokens(shared, start, options);
-      return { ...shared, ...kept, features: distils ? projectAll(await pooledFeatures(kept.cache, kept.positions), start, model.textWidth) : null, start };
+      return { ...shared, ...kept, features: distils ? (config.teacher === null ? projectAll(await pooledFeatures(kept.cache, kept.positions), start, model.textWidth) : await teacherEmbeddings(shared, teacher, options)) : null, start };
     }
-    return { ...shared, cache: null, positions: new Int32Array(0), features: distils ? await startEmbeddings(shared, start, options) : null, start };
+    return { ...shared, cache: null, positions: new Int32Array(0), features: distils ? await teacherEmbeddings(shared, teacher, options) : null, start };
   }
   const classifier = await readClassifier(resolve(base, config.classifier));
   const encoderWeights = new Map([...classifier.encoder].map(([name, tensor]) => [`visual_encoder.${name}`, tensor]));
@@ -164,11 +168,19 @@ async function startWeights(path: string, model: RamConfig, tags: readonly Tag[]
   return info?.isDirectory() === true ? startFromModel(model, tags, await readModelStart(path), seed) : weightsOnly(await readSafetensors(path));
 }
 
-/** The start's global embedding of all training photos, [photos, W]. */
-async function startEmbeddings(shared: Pick<Prepared, "config" | "model" | "photos">, start: TrainingState, options: TrainOptions): Promise<Float32Array> {
-  const { model, photos } = shared;
+/** Weights between two of the same network. */
+function blended(a: TrainingState, b: TrainingState, share: number): TrainingState {
+  return new Map([...a].map(([name, tensor]) => {
+    const [own, other] = [tensor.data as Float32Array, b.get(name)!.data as Float32Array];
+    return [name, float32(tensor.shape, own.map((v, i) => (1 - share) * v + share * other[i]!))];
+  }));
+}
+
+/** The teacher's global embedding of all training photos, [photos, W]. */
+async function teacherEmbeddings(shared: Pick<Prepared, "config" | "model" | "photos">, start: TrainingState, options: TrainOptions): Promise<Float32Array> {
+  const { config, model, photos } = shared;
   const pooled = (image: Value, p: Params): Value => slice(projectTokens(encode(image, p, model), p, model), 1, 0, 1);
-  await using cache = await keptOutputs(shared, { name: "embeddings", shape: [1, model.textWidth], network: pooled, weights: start }, options);
+  await using cache = await keptOutputs(shared, { name: "embeddings", of: config.teacher ?? [config.weights, config.blend], shape: [1, model.textWidth], network: pooled, weights: start }, options);
   const places = new Map(cache.names.map((name, i) => [name, i]));
   const rows = new Float32Array(photos.length * model.textWidth);
   for (const [i, { name }] of photos.entries()) await cache.read(places.get(name)!, rows, i * model.textWidth);
@@ -177,24 +189,26 @@ async function startEmbeddings(shared: Pick<Prepared, "config" | "model" | "phot
 
 /** The start's tokens of all training photos, from the run's cache or made now. */
 function tokensOf(shared: Pick<Prepared, "config" | "model" | "photos">, encoder: TrainingState, options: TrainOptions): Promise<TokenCache> {
-  const { model } = shared;
-  return keptOutputs(shared, { name: "tokens", shape: [1 + encoderGrid(model.encoder) ** 2, encoderWidth(model.encoder)], network: (image, p) => encode(image, p, model), weights: encoder }, options);
+  const { config, model } = shared;
+  return keptOutputs(shared, { name: "tokens", of: [config.weights, config.blend], shape: [1 + encoderGrid(model.encoder) ** 2, encoderWidth(model.encoder)], network: (image, p) => encode(image, p, model), weights: encoder }, options);
 }
 
 /** What is computed once of every photo, and kept in the run's folder. */
 interface KeptOutput {
   readonly name: string;
+  /** What its weights depend on. */
+  readonly of: unknown;
   /** Of a photo: [rows, width] */
   readonly shape: readonly [number, number];
   readonly network: (image: Value, p: Params) => Value;
   readonly weights: TrainingState;
 }
 
-async function keptOutputs({ config, model, photos }: Pick<Prepared, "config" | "model" | "photos">, { name, shape, network, weights }: KeptOutput, options: TrainOptions): Promise<TokenCache> {
+async function keptOutputs({ config, model, photos }: Pick<Prepared, "config" | "model" | "photos">, { name, of, shape, network, weights }: KeptOutput, options: TrainOptions): Promise<TokenCache> {
   const file = join(options.out, `${name}.f16`);
   // Repeated photos are computed once.
   const distinct = [...new Map(photos.map((photo) => [photo.name, photo])).values()];
-  const stamp = stampOf([model.encoder, config.classifier, config.weights, config.sources, config.heldOut, config.seed, config.normalisation, distinct.length]);
+  const stamp = stampOf([model.encoder, config.classifier, of, config.sources, config.heldOut, config.seed, config.normalisation, distinct.length]);
   const kept = await openTokenCache(file, stamp);
   if (kept !== null) return kept;
   const batches = async function* (): AsyncGenerator<{ names: string[]; tokens: Float32Array }> {

@@ -38,11 +38,15 @@ export interface StepConfig {
   readonly drawnTags: number | null;
   /**
    * "pixels": [B, 3, S, S] through the encoder. "tokens": the encoder's kept output, and the encoder does not train. "embeds":
-   * the kept output of `image_proj`, which does not train either; of the label table only rows that the input `tag_trains` [T]
-   * says.
+   * the kept output of `image_proj`, which does not train either.
    */
   readonly from: "pixels" | "tokens" | "embeds";
   readonly losses: LossWeights;
+  /**
+   * Of the label table only the rows train for which the input `tag_trains` [T] is 1. AdamW's steps do not shrink with a gradient that
+   * is small and seldom there, which would carry rows off of which nothing is known.
+   */
+  readonly chosenRows: boolean;
   /** Whether a parameter trains, and how much faster or slower than the learning rate; 0: frozen. */
   readonly rateScale: (name: string) => number;
   /** Highest drop probability of stochastic depth, reached linearly at the last branch (Huang et al. 2016). */
@@ -111,7 +115,7 @@ export function forwardGraph(p: Params, c: StepConfig): ForwardGraph {
   };
   const imageEmbeds = embedsOf(p, c, residual);
   const drawn = c.drawnTags === null ? allLabels(p, model) : drawLabels(allLabels(p, model), input("tag_ids", "int64", [tags]));
-  const labels = c.from === "embeds" ? { ...drawn, embed: trainedRows(drawn.embed, input("tag_trains", "uint8", [tags])) } : drawn;
+  const labels = c.chosenRows ? { ...drawn, embed: trainedRows(drawn.embed, input("tag_trains", "uint8", [tags])) } : drawn;
   let headLogits: Value | null = null;
   const logits = tagLogits(imageEmbeds, labels, p, model, { observe: (name, value) => (headLogits = name === "head_logits" ? value : headLogits) });
   const targets = cast(input("targets", "uint8", [batch, tags]), "float32");

@@ -52,6 +52,10 @@ export interface TrainConfig {
   readonly classifier: string | null;
   /** Weights to go on from: another run's state (.safetensors), or a model folder, whose tags keep their rows by name. An alternative to `classifier`. */
   readonly weights: string | null;
+  /** Weights to mix into these: (1 - share) of `weights`, `share` of these. Null: none. Between a model and what was trained from it, what was learnt stays and what was forgotten returns (Wortsman et al. 2022, arXiv 2109.01903). */
+  readonly blend: { readonly with: string; readonly share: number } | null;
+  /** Weights whose image embeddings distillation holds to; null: those that the run starts from. */
+  readonly teacher: string | null;
   readonly sources: readonly TrainSource[];
   /** Tags, by name, whose labels are not looked at: they are known by their descriptions alone. */
   readonly leaveOut: readonly string[];
@@ -221,6 +225,8 @@ export function parseTrainConfig(json: unknown, file: string): TrainConfig {
     vocabulary: f.text("vocabulary"),
     classifier: f.get("classifier") == null ? null : f.text("classifier"),
     weights: f.get("weights") == null ? null : f.text("weights"),
+    blend: f.get("blend") == null ? null : f.object("blend").whole((b) => ({ with: b.text("with"), share: b.number("share", undefined, (v) => v >= 0 && v <= 1) })),
+    teacher: f.get("teacher") == null ? null : f.text("teacher"),
     sources: f.list("sources", parseSource),
     leaveOut: f.texts("leaveOut"),
     changes: f.texts("changes"),

@@ -89,6 +89,7 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, { 
       from: phase.from,
       // Losses that are sums over photos become means, so that weights do not depend on the batch.
       losses: { tagging: phase.losses.tagging / phase.batch, retention: phase.losses.retention / phase.batch, tagAlignment: phase.losses.tagAlignment / phase.batch, distillation: phase.losses.distillation, textAlignment: 0 },
+      chosenRows: prepared.head !== null || phase.losses.retention > 0,
       rateScale: rateScaleOf(phase),
       stochasticDepth: phase.stochasticDepth,
       optimizer: { ...defaultAdamW, weightDecay: phase.weightDecay },
@@ -174,16 +175,21 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, { 
         options.onUnreadable?.(message);
       };
       const inputs = workers === null ? keptInputs(begin === "embeds" ? "image_embeds" : "tokens", cache!, positions) : pixelInputs(photos, model.encoder.imageSize, workers, seed, forget);
-      return { ...(await inputs(indices, at)), ...drawn, ...(head !== null && headInputs(head, drawn["tag_ids"]!, indices, index.tags.length, losses.retention > 0)), ...feature, ...branchScales(branches, batch, stochasticDepth, seededRandom(seed, 5, at)) };
+      return { ...(await inputs(indices, at)), ...drawn, ...(losses.retention > 0 || head !== null ? trainingRows(drawn["tag_ids"]!, head?.added ?? isDecided) : {}), ...(head !== null && losses.retention > 0 && startLogitsOf(head, drawn["tag_ids"]!, indices, index.tags.length)), ...feature, ...branchScales(branches, batch, stochasticDepth, seededRandom(seed, 5, at)) };
     };
   }
 }
 
-/** What a step of the head alone takes besides: which drawn tags' rows train, and the start's logits of the drawn tags. */
-function headInputs({ added, startLogits }: HeadRun, tagIds: Tensor, indices: Int32Array, tags: number, retained: boolean): Batch {
+/** Which drawn tags' rows of the label table train. */
+function trainingRows(tagIds: Tensor, which: ReadonlySet<number>): Batch {
+  return { tag_trains: { dtype: "uint8", shape: tagIds.shape, data: Uint8Array.from(tagIds.data as BigInt64Array, (id) => Number(which.has(Number(id)))) } };
+}
+
+/** The start's logits of the drawn tags. */
+function startLogitsOf({ startLogits }: HeadRun, tagIds: Tensor, indices: Int32Array, tags: number): Batch {
   const ids = Array.from(tagIds.data as BigInt64Array, Number);
   const logits = Array.from(indices, (photo) => ids.map((id) => startLogits[photo * tags + id]!)).flat();
-  return { tag_trains: { dtype: "uint8", shape: [ids.length], data: Uint8Array.from(ids, (id) => Number(added.has(id))) }, ...(retained && { start_logits: { dtype: "float32", shape: [indices.length, ids.length], data: Float32Array.from(logits) } }) };
+  return { start_logits: { dtype: "float32", shape: [indices.length, ids.length], data: Float32Array.from(logits) } };
 }
 
 function rowsOf(table: Float32Array, width: number, indices: Int32Array): Tensor<"float32"> {

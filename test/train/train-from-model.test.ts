@@ -50,3 +50,28 @@ test("what tokens and distillation ask for is told before anything runs", async 
   await train(wrong, { out: join(folder.path, "c"), device: "cpu", onProgress: ({ phase: name, losses: all }) => name === "whole" && losses.push(all) });
   assert.ok(losses[0]!["distillation"]! > 0 && losses[0]!["distillation"]! < 10, "held to the start's embedding of each photo");
 });
+
+test("a start between two, tags left out, repeated sources", async () => {
+  await using folder = await temporaryFolder();
+  const file = await writeRun(folder.path, [{ ...phase, steps: 20 }]);
+  const config = JSON.parse(readFileSync(file, "utf8")) as { sources: readonly object[] };
+  const trained = await train(file, { out: join(folder.path, "a"), device: "cpu" });
+  const start = await train(write({ ...config, phases: [{ ...phase, steps: 1, rate: 0 }] }), { out: join(folder.path, "b"), device: "cpu" });
+  const still = { ...phase, steps: 1, rate: 0, from: "pixels", losses: { tagging: 1, distillation: 1 } };
+  const mixed = await train(write({ ...config, weights: "a/state.safetensors", blend: { with: "model", share: 0.25 }, teacher: "model", leaveOut: ["Red"], sources: config.sources.map((source) => ({ ...source, repeat: 3 })), phases: [still] }), { out: join(folder.path, "c"), device: "cpu" });
+  for (const [name, { data }] of mixed.weights) {
+    const [a, b] = [trained.weights.get(name)!.data as Float32Array, start.weights.get(name)!.data as Float32Array];
+    for (let i = 0; i < a.length; i += 37) assert.ok(Math.abs(Number(data[i]) - (0.75 * a[i]! + 0.25 * b[i]!)) < 1e-6, name);
+  }
+  assert.deepEqual(trained.decided.map((id) => trained.tags[id]!.en), ["red", "green", "blue", "colour"]);
+  assert.deepEqual(mixed.decided.map((id) => mixed.tags[id]!.en), ["green", "blue", "colour"]);
+  assert.ok(mixed.heldOut.every(({ targets }) => targets[0] === -1 && targets[3] === 1));
+  // Photos are kept out once, and computed once, however often they are seen.
+  assert.deepEqual(mixed.heldOut.map(({ name }) => name), trained.heldOut.map(({ name }) => name));
+  assert.equal((JSON.parse(readFileSync(join(folder.path, "c", "embeddings.f16.json"), "utf8")) as { names: string[] }).names.length, 24 - mixed.heldOut.length);
+
+  function write(next: object): string {
+    writeFileSync(file, JSON.stringify(next));
+    return file;
+  }
+});
