@@ -1,5 +1,5 @@
-/** Sharpest threshold that is ever chosen, and the lowest: beyond them float32 scores say little. */
-const bounds = [0.02, 0.98] as const;
+/** Lowest and highest threshold that is ever chosen: beyond them a score that is written with four digits says nothing. */
+const bounds = [0.002, 0.9998] as const;
 
 const limited = (value: number): number => Math.min(Math.max(value, bounds[0]), bounds[1]);
 

@@ -19,6 +19,7 @@ export interface FinishOptions extends SessionOptions {
 /** With fewer held-out positives a threshold for best F1 says little. */
 const leastPositives = 5;
 /** Share of held-out photos, nearly all of which lack it, on which a tag of unknown truth may fire; and one that is trained on few photos. */
+const leastShare = 0.005;
 const rareShares = { unknown: 0.0004, few: 0.001 } as const;
 
 const logit = (p: number): number => Math.log(p / (1 - p));
@@ -27,8 +28,8 @@ const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 /**
  * Calibrates a trained model on its held-out photos and writes it as a model folder, weights in half precision. Each tag's
  * threshold is the one of best F1 that is right often enough (`trustedThreshold`; a tag that has none is off), or, for tags
- * without enough held-out photos, one that few photos exceed. Where the network has a bias for each tag, tags whose truth no training
- * source knows are shifted to the scale of those that were trained, so that scores of all tags can be compared.
+ * without enough held-out photos, one that few photos exceed. Where the network has a bias for each tag, all are shifted to the
+ * same threshold, so that scores of different tags can be compared: what is further above it comes first.
  */
 export async function finishModel({ model, tags, weights, config, heldOut, decided }: TrainResult, folder: string, options: FinishOptions = {}): Promise<void> {
   const logits = await scorePhotos(model, heldOut, config.normalisation, weights, options);
@@ -38,7 +39,13 @@ export async function finishModel({ model, tags, weights, config, heldOut, decid
     const score = (i: number): number => sigmoid(logits[i]![id]!);
     const known = heldOut.flatMap(({ targets }, i) => (targets[id] === -1 ? [] : [i]));
     const best = trained.has(id) ? trustedThreshold(known.map(score), known.map((i) => heldOut[i]!.targets[id] === 1), leastPositives) : null;
-    if (best !== null) return best === "off" ? null : best.threshold;
+    if (best === "off") return null;
+    if (best !== null) {
+      // Of photos whose source says nothing of the tag no larger a share shows it, as a rule, than of those that do speak of it.
+      const silent = heldOut.flatMap(({ targets }, i) => (targets[id] === -1 ? [score(i)] : []));
+      const share = known.filter((i) => heldOut[i]!.targets[id] === 1).length / known.length;
+      return silent.length === 0 ? best.threshold : Math.max(best.threshold, rareThreshold(silent, Math.max(share, leastShare)));
+    }
     const others = heldOut.flatMap(({ targets }, i) => (targets[id] === 1 ? [] : [i]));
     return rareThreshold(others.map(score), trained.has(id) ? rareShares.few : rareShares.unknown);
   });
@@ -48,8 +55,9 @@ export async function finishModel({ model, tags, weights, config, heldOut, decid
     const usual = median(decided.flatMap((id) => thresholds[id] ?? []));
     const data = (bias.data as Float32Array).slice();
     for (const { id } of tags) {
-      if (trained.has(id) || given.has(id)) continue;
-      data[id] = data[id]! + logit(usual) - logit(thresholds[id]!);
+      const own = thresholds[id];
+      if (own === null || own === undefined || given.has(id)) continue;
+      data[id] = data[id]! + logit(usual) - logit(own);
       thresholds[id] = usual;
     }
     shifted.set("similarity_bias", { ...bias, data } as Tensor);

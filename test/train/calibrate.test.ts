@@ -27,5 +27,5 @@ test("a trusted threshold is right six times in ten, else four, else the tag is 
 
 test("a rare threshold lets a share of the photos through, within bounds", () => {
   assert.equal(rareThreshold(scores, 0.25), 0.7);
-  assert.equal(rareThreshold([0.0001, 0.0001], 0.5), 0.02);
+  assert.equal(rareThreshold([0.0001, 0.0001], 0.5), 0.002);
 });
