@@ -98,8 +98,10 @@ test("forward values and the gradient of every parameter equal the reference's",
 
 async function train(clipNorm: number | null, steps: number, visit: (step: number, weights: ReadonlyMap<string, Float32Array>, losses: number[], norm: number) => void): Promise<void> {
   const step = buildStep(caseConfig(clipNorm));
-  const session = await ort.InferenceSession.create(await encodeOnnx(step.outputs), { logSeverityLevel: 3 });
-  const state: Feeds = Object.fromEntries([...read("weights_start.safetensors")].map(([name, t]) => [name, asOrt(t)]));
+  const weights = read("weights_start.safetensors");
+  // What is frozen is a constant of the graph.
+  const session = await ort.InferenceSession.create(await encodeOnnx(step.outputs, (name) => weights.get(name)!), { logSeverityLevel: 3 });
+  const state: Feeds = Object.fromEntries(step.trained.map((name) => [name, asOrt(weights.get(name)!)]));
   for (const name of step.trained) {
     for (const kind of ["momentum", "variance"]) state[`${kind}/${name}`] = new ort.Tensor("float32", new Float32Array(state[name]!.size), state[name]!.dims);
   }
