@@ -49,7 +49,7 @@ const help = `ramplus: tags for photos, by RAM++
   ramplus convert CHECKPOINT --out DIR      make a model folder from an official checkpoint
   ramplus train CONFIG                      train a model
   ramplus finetune MODEL PHOTOS --out DIR   train a model further on labelled photos
-  ramplus data parse|vocab|inspect          captions to tags; a look at a data set before training on it
+  ramplus data parse|vocab|inspect|engine   captions to tags; a look at a data set; labels improved by a model
   ramplus eval MODEL PHOTOS --labels FILE   measure a model on labelled photos, sets, benchmarks
   ramplus calibrate MODEL PHOTOS            fit thresholds to labelled photos
   ramplus describe TAG... --out FILE        ask a language model what tags look like
