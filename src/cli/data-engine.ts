@@ -1,18 +1,11 @@
-import { improveLabels, type DataEngineReport, type TrainProgress } from "../index.js";
+import { improveLabels, type DataEngineReport } from "../index.js";
 import { deviceOf, given, countOf, type Parsed } from "./arguments.js";
 import { printable, UsageError, write, type CliIo } from "./io.js";
-import { columns, durationText } from "./quantities.js";
+import { columns } from "./quantities.js";
+import { trainingProgress } from "./training-progress.js";
 
 /** `ramplus data engine`. */
 export async function dataEngine(config: string, out: string, values: Parsed["values"], json: boolean, io: CliIo): Promise<number> {
-  const terminal = io.stderr.isTTY === true;
-  let last = 0;
-  const onProgress = ({ phase, step, steps, secondsLeft, validation }: TrainProgress): void => {
-    if (validation === undefined && performance.now() - last < (terminal ? 500 : 10_000)) return;
-    last = performance.now();
-    const line = `${phase} ${step}/${steps}  ${durationText(secondsLeft)} left${validation === undefined ? "" : `  validation mAP ${validation.toFixed(4)}`}`;
-    io.stderr.write(terminal && validation === undefined ? `\r${line}\u001b[K` : `${terminal ? "\r" : ""}${line}${terminal ? "\u001b[K" : ""}\n`);
-  };
   const report = await improveLabels(config, {
     out,
     resume: values["resume"] === true,
@@ -20,7 +13,7 @@ export async function dataEngine(config: string, out: string, values: Parsed["va
     ...given({ precision: shareOf(values["precision"]), threads: countOf("threads", values["threads"]) }),
     signal: io.signal,
     onUnreadable: (message) => void io.stderr.write(`ramplus: ${printable(message)}\n`),
-    onProgress,
+    onProgress: trainingProgress(io),
   });
   await write(io.stdout, json ? `${JSON.stringify(report, null, 2)}\n` : reportText(report));
   return 0;

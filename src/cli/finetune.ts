@@ -1,7 +1,8 @@
-import { findModel, finetune, type FinetuneResult, type TrainProgress } from "../index.js";
+import { findModel, finetune, type FinetuneResult } from "../index.js";
 import { choiceOf, countOf, deviceOf, given, parseCommand, textOf } from "./arguments.js";
 import { printable, UsageError, write, type CliIo } from "./io.js";
-import { columns, durationText } from "./quantities.js";
+import { columns } from "./quantities.js";
+import { trainingProgress } from "./training-progress.js";
 
 export const finetuneHelp = `ramplus finetune MODEL PHOTOS --labels FILE --out DIR [options]
 ramplus finetune MODEL SET --out DIR [options]
@@ -54,15 +55,6 @@ export async function finetuneCommand(args: readonly string[], io: CliIo): Promi
   if (model === undefined || photos === undefined || positionals.length > 2) throw new UsageError("finetune needs a MODEL and PHOTOS with --labels FILE, or a SET (ramplus finetune --help)");
   if (out === undefined) throw new UsageError("finetune needs --out DIR");
   const format = choiceOf("format", values["format"], ["text", "json"]) ?? "text";
-  const terminal = io.stderr.isTTY === true;
-  let last = 0;
-  const onProgress = ({ phase, step, steps, losses, secondsLeft, validation }: TrainProgress): void => {
-    if (validation === undefined && performance.now() - last < (terminal ? 500 : 10_000)) return;
-    last = performance.now();
-    const loss = losses["loss"] === undefined ? "" : `  loss ${losses["loss"].toPrecision(4)}`;
-    const line = `${phase} ${step}/${steps}${loss}  ${durationText(secondsLeft)} left${validation === undefined ? "" : `  validation mAP ${validation.toFixed(4)}`}`;
-    io.stderr.write(terminal && validation === undefined ? `\r${line}\u001b[K` : `${terminal ? "\r" : ""}${line}${terminal ? "\u001b[K" : ""}\n`);
-  };
   const result = await finetune(findModel(model), photos, {
     out,
     resume: values["resume"] === true,
@@ -72,7 +64,7 @@ export async function finetuneCommand(args: readonly string[], io: CliIo): Promi
     ...given({ heldOut: numberOf("held-out", values["held-out"], 1), rate: numberOf("rate", values["rate"], 1) }),
     signal: io.signal,
     onUnreadable: (message) => void io.stderr.write(`ramplus: ${printable(message)}\n`),
-    onProgress,
+    onProgress: trainingProgress(io),
   });
   await write(io.stdout, format === "json" ? `${JSON.stringify(result, null, 2)}\n` : reportText(result));
   return 0;

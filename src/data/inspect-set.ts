@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { RamplusError } from "../error.js";
-import { contactSheet, sheetSide } from "../image/contact-sheet.js";
+import { contactSheet, sheetName, sheetSide } from "../image/contact-sheet.js";
 import { decodeImage } from "../image/decode.js";
 import { differenceHash, nearDuplicates } from "../image/difference-hash.js";
 import type { Pixels } from "../image/pixels.js";
@@ -152,9 +152,7 @@ async function writeSheets(folder: string, classes: readonly string[], sheet: re
   try {
     await mkdir(folder, { recursive: true });
     for (const [i, photos] of sheet.entries()) {
-      // A class's name may hold anything: what no file system minds is kept.
-      const name = classes[i]!.replace(/[^\p{L}\p{N} _-]/gu, "_").slice(0, 80);
-      if (photos.length > 0) await writeFile(join(folder, `${String(i).padStart(4, "0")} ${name}.jpg`), await contactSheet(photos));
+      if (photos.length > 0) await writeFile(join(folder, `${String(i).padStart(4, "0")} ${sheetName(classes[i]!)}.jpg`), await contactSheet(photos));
     }
   } catch (cause) {
     if (cause instanceof Error && "syscall" in cause) throw new DataError("unwritable", folder, `contact sheets cannot be written: ${cause.message}`, { cause });

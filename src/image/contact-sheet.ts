@@ -8,6 +8,9 @@ const side = sheetSide;
 /** Space between photos, in pixels. */
 const gap = 4;
 
+/** The name of a class or tag as part of a file's name: it may hold anything, and what no file system minds is kept. */
+export const sheetName = (name: string): string => name.replace(/[^\p{L}\p{N} _-]/gu, "_").slice(0, 80);
+
 /** A JPEG of photos side by side, each squashed to a square, `columns` in a row. */
 export async function contactSheet(photos: readonly Pixels[], columns = 8): Promise<Uint8Array> {
   const rows = Math.max(1, Math.ceil(photos.length / columns));

@@ -5,7 +5,7 @@ import { allThresholds, fitThreshold } from "../eval/threshold-target.js";
 import { input } from "../graph/value.js";
 import { slice, squeeze } from "../graph/ops/structure.js";
 import { Params } from "../graph/params.js";
-import { contactSheet, sheetSide } from "../image/contact-sheet.js";
+import { contactSheet, sheetName, sheetSide } from "../image/contact-sheet.js";
 import type { Pixels } from "../image/pixels.js";
 import { resizeBilinear } from "../image/resize.js";
 import { projectTokens, allLabels, tagLogits } from "../model/ram-plus.js";
@@ -18,12 +18,11 @@ import { decodePhoto } from "./decode-photo.js";
 import { heldOutMap } from "./held-out-map.js";
 import { withLabelChanges, writeLabelChanges, type LabelChange } from "./label-changes.js";
 import type { TrainingPhoto } from "./photo-store.js";
-import { prepare, type Prepared } from "./prepare-run.js";
-import { scorePhotos } from "./score-photos.js";
+import { median } from "./median.js";
+import { prepare, stampOf, type Prepared } from "./prepare-run.js";
 import { runPhases } from "./train.js";
 import { TrainError } from "./train-error.js";
 import type { TrainOptions } from "./train-options.js";
-import type { TrainingState } from "./trainer.js";
 
 export interface DataEngineOptions extends TrainOptions {
   /** Precision on the photos kept out that a score must stand for before its tag is proposed. @default 0.9 */
@@ -86,8 +85,10 @@ export async function improveLabels(file: string, options: DataEngineOptions): P
   try {
     if (prepared.config.weights === null || prepared.config.phases.some((phase) => phase.from !== "tokens")) throw new TrainError("bad-train-config", `${file}: the data engine needs weights to start from and phases from tokens alone`);
     const { photos, index, heldOut } = prepared;
-    const known = await scoreKnown(prepared, generationThresholds(await scorePhotos(prepared.model, heldOut, prepared.config.normalisation, prepared.start, options), prepared, precision), options);
-    const trial = (name: string, changes: readonly LabelChange[]): Promise<number> => validateTrial(prepared, withLabelChanges(photos, changes, index), { ...options, out: join(out, name) });
+    const known = await scoreKnown(prepared, generationThresholds(await prepared.score(prepared.start, heldOut, options), prepared, precision), options);
+    // Named in the configuration, so that a trial of other changes is not taken for this one when it goes on.
+    const changed = (changes: readonly LabelChange[]): Prepared => ({ ...prepared, config: { ...prepared.config, changes: [stampOf(changes)] }, photos: withLabelChanges(photos, changes, index) });
+    const trial = (name: string, changes: readonly LabelChange[]): Promise<number> => validateTrial(changed(changes), { ...options, out: join(out, name) });
     const steps: DataEngineStep[] = [];
     let [best, kept] = [await trial("unchanged", []), [] as LabelChange[]];
     const judge = async (name: DataEngineStep["name"], changes: LabelChange[], step: readonly LabelChange[]): Promise<void> => {
@@ -115,7 +116,7 @@ const count = (changes: readonly LabelChange[], which: "added" | "removed"): num
 
 const byChanges = (changes: readonly LabelChange[]): LabelChange[] => changes.filter(({ added, removed }) => added.length + removed.length > 0).sort((a, b) => b.added.length + b.removed.length - a.added.length - a.removed.length);
 
-/** For each tag the logit from which it is proposed; Infinity: never. */
+/** For each tag the score from which it is proposed; Infinity: never. */
 function generationThresholds(logits: readonly Float32Array[], { heldOut, decided, index }: Prepared, precision: number): Float64Array {
   const thresholds = new Float64Array(index.tags.length).fill(Infinity);
   for (const id of decided) {
@@ -136,7 +137,7 @@ interface Known {
   readonly proposed: readonly LabelChange[];
   /** By photo's name: its unit image embedding. */
   readonly embeddings: ReadonlyMap<string, Float32Array>;
-  /** By photo's name: its logits. Half of the memory would do; a run of 100,000 photos needs 600 MB. */
+  /** By photo's name: its logits of all tags. */
   readonly logits: ReadonlyMap<string, Float32Array>;
 }
 
@@ -192,10 +193,6 @@ function outliers(vectors: readonly Float32Array[], scores: readonly number[], s
   return distances.flatMap((distance, i) => (distance > limit && scores[i]! <= low ? [i] : []));
 }
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
-}
-
 /** Changes after which others are made: what is removed was not added. */
 function merged(before: readonly LabelChange[], after: readonly LabelChange[]): LabelChange[] {
   const removals = new Map(after.map(({ tag, removed }) => [tag, new Set(removed)]));
@@ -208,10 +205,10 @@ function merged(before: readonly LabelChange[], after: readonly LabelChange[]): 
   });
 }
 
-/** Mean average precision on the photos kept out, after the configuration's phases on these photos. */
-async function validateTrial(prepared: Prepared, photos: readonly TrainingPhoto[], options: TrainOptions): Promise<number> {
-  const weights: TrainingState = await runPhases({ ...prepared, photos }, options);
-  return heldOutMap(await scorePhotos(prepared.model, prepared.heldOut, prepared.config.normalisation, weights, options), prepared.heldOut, prepared.decided);
+/** Mean average precision on the photos kept out, after the configuration's phases. */
+async function validateTrial(prepared: Prepared, options: TrainOptions): Promise<number> {
+  const weights = await runPhases(prepared, options);
+  return heldOutMap(await prepared.score(weights, prepared.heldOut, options), prepared.heldOut, prepared.decided);
 }
 
 /** A sheet for each change, of the photos added or removed. A photo that cannot be read is left out. */
@@ -228,6 +225,6 @@ async function writeSheets(folder: string, step: string, changes: readonly Label
       const seen = await decodePhoto(photo).catch(() => null);
       if (seen !== null) pixels.push(resizeBilinear(seen, sheetSide, sheetSide));
     }
-    await writeWhole(join(folder, `${step} ${tag.replace(/[^\p{L}\p{N} _-]/gu, "_").slice(0, 80)}.jpg`), await contactSheet(pixels));
+    await writeWhole(join(folder, `${step} ${sheetName(tag)}.jpg`), await contactSheet(pixels));
   }
 }

@@ -6,6 +6,7 @@ import type { Tensor } from "../tensor/tensor.js";
 import { Tagger } from "../tagger/tagger.js";
 import type { Tag } from "../vocab/tag.js";
 import { rareThreshold, trustedThreshold } from "./calibrate.js";
+import { median } from "./median.js";
 import { scorePhotos } from "./score-photos.js";
 import type { TrainResult } from "./train.js";
 
@@ -52,7 +53,8 @@ export async function finishModel({ model, tags, weights, config, heldOut, decid
   const bias = weights.get("similarity_bias");
   const shifted = new Map(weights);
   if (bias !== undefined) {
-    const usual = median(decided.flatMap((id) => thresholds[id] ?? []));
+    const fitted = decided.flatMap((id) => thresholds[id] ?? []);
+    const usual = fitted.length === 0 ? 0.5 : median(fitted);
     const data = (bias.data as Float32Array).slice();
     for (const { id } of tags) {
       const own = thresholds[id];
@@ -92,8 +94,4 @@ async function addBackground(folder: string, heldOut: TrainResult["heldOut"]): P
   const features: Tensor<"float32">[] = [];
   for await (const outcome of tagger.features(photos)) if ("features" in outcome) features.push(outcome.features);
   if (features.length > 0) await writeBackground(folder, features);
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0.5;
 }

@@ -1,6 +1,7 @@
 import type { RamConfig } from "../model/config.js";
 import { normal, seededRandom } from "../tensor/random.js";
 import { float32, type Tensor } from "../tensor/tensor.js";
+import { median } from "./median.js";
 import type { TrainingPhoto } from "./photo-store.js";
 import type { TokenCache } from "./token-cache.js";
 import type { TrainingState } from "./trainer.js";
@@ -18,10 +19,14 @@ export async function weightsOfTags(weights: ReadonlyMap<string, Tensor<"float32
   const { data } = weights.get("label_embed")!;
   const block = model.descriptions * model.textWidth;
   const rows = new Float32Array(ids.length * block);
-  for (const [i, id] of ids.entries()) rows.set(id < model.tags ? data.subarray(id * block, (id + 1) * block) : await shownRows(i, model, meanLength(data, model.textWidth), shown), i * block);
+  const length = meanLength(data, model.textWidth);
+  for (const [i, id] of ids.entries()) rows.set(id < model.tags ? data.subarray(id * block, (id + 1) * block) : await shownRows(i, model, length, shown), i * block);
   const result = new Map<string, Tensor>([...weights, ["label_embed", float32([ids.length * model.descriptions, model.textWidth], rows)]]);
   const bias = weights.get("similarity_bias");
-  if (bias !== undefined) result.set("similarity_bias", float32([ids.length], ids.map((id) => (id < model.tags ? bias.data[id]! : median([...bias.data])))));
+  if (bias !== undefined) {
+    const usual = median(bias.data);
+    result.set("similarity_bias", float32([ids.length], ids.map((id) => (id < model.tags ? bias.data[id]! : usual))));
+  }
   return result;
 }
 
@@ -67,8 +72,4 @@ export function weightsOfAll(own: ReadonlyMap<string, Tensor<"float32">>, traine
     if (trainedBiases !== undefined) biases.data[id] = trainedBiases[i]!;
   });
   return new Map<string, Tensor>([...trained, ["label_embed", float32([tags * model.descriptions, model.textWidth], table)], ...(bias === undefined ? [] : ([["similarity_bias", biases]] as const))]);
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }

@@ -120,14 +120,14 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
   for (const source of config.sources) {
     const loaded = await loadSource(source, base, index, config.seed, options.signal);
     for (const id of loaded.covered) decided.add(id);
-    // Photos of the same labels may share their targets.
-    for (const { targets } of loaded.photos) for (const id of leftOut) targets[id] = unknown;
     const outside = ({ name }: TrainingPhoto): boolean => seededRandom(config.seed, 4, ...new TextEncoder().encode(name))() < config.heldOut;
     heldOut.push(...loaded.photos.filter(outside));
     const inside = loaded.photos.filter((photo) => !outside(photo));
     for (let time = 0; time < (source.repeat ?? 1); time++) photos.push(...inside);
   }
   for (const change of config.changes) photos = withLabelChanges(photos, await readLabelChanges(resolve(base, change)), index);
+  // Last, so that no change of labels brings them back; photos of the same labels may share their targets.
+  for (const { targets } of [...photos, ...heldOut]) for (const id of leftOut) targets[id] = unknown;
   for (const id of leftOut) decided.delete(id);
   const score: Prepared["score"] = (weights, each, given) => scorePhotos(model, each, config.normalisation, weights, given);
   const shared = { config, model, index, photos, heldOut, score, head: null, decided: [...decided].sort((a, b) => a - b) };

@@ -41,7 +41,7 @@ test(`a Swin model's head learns a new tag beside its own on embeddings that are
   const result = await finetune(at("model"), at("photos"), { ...options, onUnreadable: (message) => unreadable.push(message) });
   assert.ok(unreadable.some((message) => message.includes("broken.png")), unreadable.join());
   assert.deepEqual(result.tags.map(({ en, added }) => [en, added]).sort(), [[known, false], ["stripes", true]].sort());
-  for (const { en, after } of result.tags) assert.ok(after! > 0.85, `${en}: ${after}`);
+  for (const { en, after } of result.tags) assert.ok(after! > 0.9, `${en}: ${after}`);
 
   await using tagger = await Tagger.load(result.folder);
   assert.equal(tagger.tags.length, old.tags.length + 1);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { finishModel } from "../../src/train/finish-model.js";
 import { readModelStart } from "../../src/train/model-start.js";
+import { prepare } from "../../src/train/prepare-run.js";
 import { train } from "../../src/train/train.js";
 import { Tagger } from "../../src/tagger/tagger.js";
 import { smallConfig, writeSmallModel } from "../small-model.js";
@@ -74,4 +75,15 @@ test("a start between two, tags left out, repeated sources", async () => {
     writeFileSync(file, JSON.stringify(next));
     return file;
   }
+});
+
+test("changes of labels do not bring back a tag that is left out", async () => {
+  await using folder = await temporaryFolder();
+  const file = await writeRun(folder.path, [{ ...phase, from: "pixels" }]);
+  const config = JSON.parse(readFileSync(file, "utf8")) as object;
+  writeFileSync(join(folder.path, "changes.json"), JSON.stringify([{ tag: "red", added: ["set/blue-2", "set/green-1"] }, { tag: "green", added: ["set/blue-5", "set/blue-8"] }]));
+  writeFileSync(file, JSON.stringify({ ...config, heldOut: 0, changes: ["changes.json"], leaveOut: ["red"] }));
+  const { photos, index } = await prepare(file, { out: join(folder.path, "run") });
+  assert.ok(photos.every(({ targets }) => targets[index.byName("red")!.id] === -1));
+  assert.deepEqual(photos.filter(({ name, targets }) => name.startsWith("set/blue-") && targets[index.byName("green")!.id] === 1).map(({ name }) => name).sort(), ["set/blue-5", "set/blue-8"]);
 });
