@@ -120,6 +120,7 @@ export type { DataEngineOptions, DataEngineReport, DataEngineStep } from "./trai
 export type { FinetuneOptions } from "./train/finetune.js";
 export type { FinetunedTag, FinetuneResult } from "./train/finetune-report.js";
 export type { TrainOptions, TrainProgress } from "./train/train-options.js";
+export type { FinishedTag, FinishOptions } from "./train/finish-model.js";
 export type { TrainResult } from "./train/train.js";
 export { TrainError } from "./train/train-error.js";
 

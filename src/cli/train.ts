@@ -6,7 +6,8 @@ import { durationText } from "./quantities.js";
 
 export const trainHelp = `ramplus train CONFIG [options]
 
-Trains by a configuration file and writes a model folder, model/, into the run's folder.
+Trains by a configuration file and writes a model folder, model/, into the run's folder, and thresholds.json: how each tag came to its
+threshold, and how often it was right above it.
 
   --out DIR             folder of the run: state, log, caches, the model (default: runs/NAME beside where you are)
   --resume              go on from the last saved state
@@ -52,7 +53,7 @@ export async function trainCommand(args: readonly string[], io: CliIo): Promise<
     },
   });
   const folder = join(out, "model");
-  await finishModel(result, folder, running);
+  await finishModel(result, folder, { ...running, report: join(out, "thresholds.json") });
   await write(io.stdout, `${folder}\n`);
   return 0;
 }

@@ -1,3 +1,4 @@
+import { unknown } from "../data/tag-targets.js";
 import { permutation, seededRandom } from "../tensor/random.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { SeededPhoto } from "./augment-job.js";
@@ -10,10 +11,12 @@ export interface BatchPlan {
   readonly photos: readonly TrainingPhoto[];
   readonly batch: number;
   readonly drawnTags: number;
-  /** Tags that some source decides, and those that none does; an eighth of the drawn are of the latter where these are to be retained. */
+  /** Tags of which labels or proposals say something, and the others; an eighth of the drawn are of the latter where these are to be retained. */
   readonly decided: readonly number[];
   readonly undecided: readonly number[];
   readonly retain: boolean;
+  /** Weight of a tag's absence where a photo says nothing of it; by id. */
+  readonly silence: Float32Array;
   readonly seed: number;
 }
 
@@ -37,31 +40,41 @@ export function photoOrder({ photos, batch, seed }: BatchPlan): (step: number) =
     });
 }
 
+/** Where a classifier's proposal is as likely, the photo is taken to show the tag when tags are drawn. */
+const leastShown = 0.1;
+
+/** The target of a photo's tag: of its label, else proposed; null: unknown. */
+function targetOf({ targets, proposals }: TrainingPhoto, id: number): number | null {
+  if (targets[id] !== unknown) return targets[id]!;
+  const proposed = proposals?.[id] ?? -1;
+  return proposed < 0 ? null : proposed;
+}
+
 /**
- * Drawn tags with their targets and what is known: `tag_ids` [K], `targets` and `known` [B, K]. Up to three quarters of the
+ * Drawn tags with their targets and the weights of these, 0: unknown: `tag_ids` [K], `targets` and `known` [B, K]. Up to three quarters of the
  * decided ones are tags that some photo of the step shows: of tags drawn evenly, few would be, and little learnt from a photo.
  */
 export function drawTags(plan: BatchPlan, indices: Int32Array, step: number): Batch {
-  const { drawnTags, decided, undecided, retain, seed, photos } = plan;
+  const { drawnTags, decided, undecided, retain, silence, seed, photos } = plan;
   const random = seededRandom(seed, 2, step);
   const others = retain ? Math.min(undecided.length, Math.floor(drawnTags / 8)) : 0;
   const draw = (from: readonly number[], count: number): number[] => Array.from(permutation(from.length, random).subarray(0, count), (i) => from[i]!);
-  const shown = draw(decided.filter((id) => indices.some((photo) => photos[photo]!.targets[id] === 1)), Math.floor(((drawnTags - others) * 3) / 4));
+  const shown = draw(decided.filter((id) => indices.some((photo) => (targetOf(photos[photo]!, id) ?? 0) >= leastShown)), Math.floor(((drawnTags - others) * 3) / 4));
   const taken = new Set(shown);
   const own = [...shown, ...draw(decided.filter((id) => !taken.has(id)), drawnTags - others - shown.length)];
   // Few decided tags leave room, which those of which nothing is known fill.
   const ids = [...own, ...draw(undecided, drawnTags - own.length)];
-  const targets = new Uint8Array(indices.length * ids.length);
-  const known = new Uint8Array(targets.length);
+  const targets = new Float32Array(indices.length * ids.length);
+  const known = new Float32Array(targets.length);
   indices.forEach((photo, row) => {
-    const all = photos[photo]!.targets;
     ids.forEach((id, column) => {
-      targets[row * ids.length + column] = all[id] === 1 ? 1 : 0;
-      known[row * ids.length + column] = all[id] === -1 ? 0 : 1;
+      const target = targetOf(photos[photo]!, id);
+      targets[row * ids.length + column] = target ?? 0;
+      known[row * ids.length + column] = target === null ? silence[id]! : 1;
     });
   });
   const shape = [indices.length, ids.length];
-  return { tag_ids: { dtype: "int64", shape: [ids.length], data: BigInt64Array.from(ids, BigInt) }, targets: { dtype: "uint8", shape, data: targets }, known: { dtype: "uint8", shape, data: known } };
+  return { tag_ids: { dtype: "int64", shape: [ids.length], data: BigInt64Array.from(ids, BigInt) }, targets: { dtype: "float32", shape, data: targets }, known: { dtype: "float32", shape, data: known } };
 }
 
 /** What is kept of the photos, as `tokens` or `image_embeds` [B, 1 + N, W]. `positions` gives each photo's place in the cache. */

@@ -40,6 +40,21 @@ export function trustedThreshold(scores: readonly number[], truth: readonly bool
   return bestF1Threshold(scores, truth, least, wanted) ?? bestF1Threshold(scores, truth, least, tolerated) ?? "off";
 }
 
+/**
+ * The least score from which on as many are present as a tag should be right, where of each only the probability is known; null: none is.
+ * For tags without labels, taken together: of each alone there are too few photos.
+ */
+export function probableThreshold(scores: readonly number[], probabilities: readonly number[]): number | null {
+  const order = scores.map((score, i) => [score, probabilities[i]!] as const).sort((a, b) => b[0] - a[0]);
+  let [sum, found] = [0, null as number | null];
+  order.forEach(([score, probability], i) => {
+    sum += probability;
+    const next = order[i + 1]?.[0] ?? 0;
+    if (score > next && sum >= wanted * (i + 1)) found = limited((score + next) / 2);
+  });
+  return found;
+}
+
 /** The score that only a share of the photos exceeds: for tags of which nothing is known, which nearly all photos lack. */
 export function rareThreshold(scores: readonly number[], share: number): number {
   const order = [...scores].sort((a, b) => b - a);

@@ -4,15 +4,8 @@ import { float32, type Tensor } from "../tensor/tensor.js";
 import type { TagIndex } from "../vocab/tag-index.js";
 import { clusterDirections, unit } from "./cluster.js";
 import { initialWeights } from "./initial-weights.js";
+import type { Classifier } from "./read-classifier.js";
 import { meanVector, principalDirections } from "./principal-directions.js";
-
-/** A pretrained image classifier whose encoder a model starts from. */
-export interface Classifier {
-  /** The encoder's weights, by the names that `visual_encoder.` scopes. */
-  readonly encoder: ReadonlyMap<string, Tensor>;
-  /** The classifier's row of each class, by the class's WordNet id. */
-  readonly rows: ReadonlyMap<string, Float32Array>;
-}
 
 /** Pooled encoder features of photos that show a tag, for tags that no class of the classifier is or implies. */
 export type TagFeatures = (tag: number) => readonly Float32Array[];

@@ -1,11 +1,13 @@
 import { writeBackground } from "../bundle/background.js";
+import { present, unknown } from "../data/tag-targets.js";
 import { writeModel } from "../convert/write-model.js";
 import { packageVersion } from "../package-info.js";
 import type { SessionOptions } from "../runtime/device.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { Tagger } from "../tagger/tagger.js";
 import type { Tag } from "../vocab/tag.js";
-import { rareThreshold, trustedThreshold } from "./calibrate.js";
+import { writeWhole } from "../write-whole.js";
+import { probableThreshold, rareThreshold, trustedThreshold } from "./calibrate.js";
 import { median } from "./median.js";
 import { scorePhotos } from "./score-photos.js";
 import type { TrainResult } from "./train.js";
@@ -15,41 +17,84 @@ export interface FinishOptions extends SessionOptions {
   readonly card?: string;
   /** Thresholds of tags, by id, that are known otherwise and not to be fitted; null: off. @default none */
   readonly thresholds?: ReadonlyMap<number, number | null>;
+  /** JSON file for what became of each tag. @default none */
+  readonly report?: string;
+}
+
+/** How a tag came to its threshold, and how often it was right above it. */
+export interface FinishedTag {
+  readonly en: string;
+  /** Null: off. */
+  readonly threshold: number | null;
+  /**
+   * "labels": fitted to photos kept out; "few": there are too few of these; "proposals": fitted, together with others, to what the
+   * classifier says of photos kept out; "unknown": nothing is known of it; "given": it was not to be fitted.
+   */
+  readonly by: "labels" | "few" | "proposals" | "unknown" | "given";
+  /** On the photos kept out whose labels speak of it; of tags by proposals, of all together. Null: it fires on none, or nothing is known. */
+  readonly precision: number | null;
 }
 
 /** With fewer held-out positives a threshold for best F1 says little. */
 const leastPositives = 5;
-/** Share of held-out photos, nearly all of which lack it, on which a tag of unknown truth may fire; and one that is trained on few photos. */
+/** Share of held-out photos, nearly all of which lack it, on which a tag of unknown truth may fire; and one that is trained on few photos, or on proposals. */
 const leastShare = 0.005;
-const rareShares = { unknown: 0.0004, few: 0.001 } as const;
+const rareShares = { unknown: 0.0004, few: 0.001, proposals: 0.002 } as const;
 
 const logit = (p: number): number => Math.log(p / (1 - p));
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
-/**
- * Calibrates a trained model on its held-out photos and writes it as a model folder, weights in half precision. Each tag's
- * threshold is the one of best F1 that is right often enough (`trustedThreshold`; a tag that has none is off), or, for tags
- * without enough held-out photos, one that few photos exceed. Where the network has a bias for each tag, all are shifted to the
- * same threshold, so that scores of different tags can be compared: what is further above it comes first.
- */
-export async function finishModel({ model, tags, weights, config, heldOut, decided }: TrainResult, folder: string, options: FinishOptions = {}): Promise<void> {
-  const logits = await scorePhotos(model, heldOut, config.normalisation, weights, options);
-  const trained = new Set(decided);
-  const given = options.thresholds ?? new Map<number, number | null>();
-  const thresholds = tags.map(({ id }) => {
-    const score = (i: number): number => sigmoid(logits[i]![id]!);
-    const known = heldOut.flatMap(({ targets }, i) => (targets[id] === -1 ? [] : [i]));
-    const best = trained.has(id) ? trustedThreshold(known.map(score), known.map((i) => heldOut[i]!.targets[id] === 1), leastPositives) : null;
-    if (best === "off") return null;
+/** Thresholds by the photos kept out, and the precision above them. */
+function fitThresholds({ tags, heldOut, decided, proposed }: TrainResult, logits: readonly Float32Array[]): Omit<FinishedTag, "en">[] {
+  const labelled = new Set(decided);
+  const silent = new Set(proposed.filter((id) => !labelled.has(id)));
+  const score = (i: number, id: number): number => sigmoid(logits[i]![id]!);
+  const asked = heldOut.flatMap(({ proposals }, i) => (proposals === undefined ? [] : [{ i, proposals }]));
+  const ofSilent = asked.flatMap(({ i, proposals }) => [...silent].map((id) => [score(i, id), Math.max(0, proposals[id]!)] as const));
+  const probable = probableThreshold(ofSilent.map(([each]) => each), ofSilent.map(([, probability]) => probability));
+  const thresholds = tags.map(({ id }): Pick<FinishedTag, "threshold" | "by"> => {
+    const known = heldOut.flatMap(({ targets }, i) => (targets[id] === unknown ? [] : [i]));
+    const best = labelled.has(id) ? trustedThreshold(known.map((i) => score(i, id)), known.map((i) => heldOut[i]!.targets[id] === present), leastPositives) : null;
+    if (best === "off") return { threshold: null, by: "labels" };
     if (best !== null) {
       // Of photos whose source says nothing of the tag no larger a share shows it, as a rule, than of those that do speak of it.
-      const silent = heldOut.flatMap(({ targets }, i) => (targets[id] === -1 ? [score(i)] : []));
-      const share = known.filter((i) => heldOut[i]!.targets[id] === 1).length / known.length;
-      return silent.length === 0 ? best.threshold : Math.max(best.threshold, rareThreshold(silent, Math.max(share, leastShare)));
+      const others = heldOut.flatMap(({ targets }, i) => (targets[id] === unknown ? [score(i, id)] : []));
+      const share = known.filter((i) => heldOut[i]!.targets[id] === present).length / known.length;
+      return { threshold: others.length === 0 ? best.threshold : Math.max(best.threshold, rareThreshold(others, Math.max(share, leastShare))), by: "labels" };
     }
-    const others = heldOut.flatMap(({ targets }, i) => (targets[id] === 1 ? [] : [i]));
-    return rareThreshold(others.map(score), trained.has(id) ? rareShares.few : rareShares.unknown);
+    const others = heldOut.flatMap(({ targets }, i) => (targets[id] === present ? [] : [score(i, id)]));
+    if (silent.has(id) && probable !== null) {
+      // Photos of which nobody asked the classifier are of other sources.
+      const elsewhere = heldOut.flatMap(({ targets, proposals }, i) => (proposals === undefined && targets[id] === unknown ? [score(i, id)] : []));
+      return { threshold: elsewhere.length === 0 ? probable : Math.max(probable, rareThreshold(elsewhere, rareShares.proposals)), by: "proposals" };
+    }
+    const by = labelled.has(id) ? "few" : "unknown";
+    return { threshold: rareThreshold(others, rareShares[by]), by };
   });
+  const ratio = (right: number, all: number): number | null => (all === 0 ? null : right / all);
+  const fired = (id: number): number[] => (thresholds[id]!.threshold === null ? [] : heldOut.flatMap((_, i) => (score(i, id) > thresholds[id]!.threshold! ? [i] : [])));
+  const probabilities = tags.flatMap(({ id }) => (thresholds[id]!.by === "proposals" ? fired(id).flatMap((i) => heldOut[i]!.proposals?.[id] ?? []) : []));
+  const together = ratio(probabilities.reduce((sum, each) => sum + Math.max(0, each), 0), probabilities.length);
+  return tags.map(({ id }) => {
+    const { threshold, by } = thresholds[id]!;
+    const spoken = by === "proposals" ? [] : fired(id).filter((i) => heldOut[i]!.targets[id] !== unknown);
+    return { threshold, by, precision: by === "proposals" ? together : ratio(spoken.filter((i) => heldOut[i]!.targets[id] === present).length, spoken.length) };
+  });
+}
+
+/**
+ * Calibrates a trained model on its held-out photos and writes it as a model folder, weights in half precision. Each tag's
+ * threshold is the one of best F1 that is right often enough (`trustedThreshold`; a tag that has none is off). Tags without
+ * labels, but with proposals, have one that together are right as often, by the probabilities that the classifier gives; the
+ * others, and tags with too few photos, one that few photos exceed. Where the network has a bias for each tag, all are shifted to the
+ * same threshold, so that scores of different tags can be compared: what is further above it comes first. Gives what became of each tag.
+ */
+export async function finishModel(result: TrainResult, folder: string, options: FinishOptions = {}): Promise<readonly FinishedTag[]> {
+  const { model, tags, weights, config, heldOut, decided } = result;
+  const logits = await scorePhotos(model, heldOut, config.normalisation, weights, options);
+  const given = options.thresholds ?? new Map<number, number | null>();
+  const fittedTags = fitThresholds(result, logits);
+  const thresholds = fittedTags.map(({ threshold }) => threshold);
   const bias = weights.get("similarity_bias");
   const shifted = new Map(weights);
   if (bias !== undefined) {
@@ -80,6 +125,9 @@ export async function finishModel({ model, tags, weights, config, heldOut, decid
     madeBy: `ramplus ${packageVersion()}`,
   });
   await addBackground(folder, heldOut);
+  const finished = calibrated.map(({ en, threshold }, id): FinishedTag => (given.has(id) ? { en, threshold, by: "given", precision: null } : { ...fittedTags[id]!, en, threshold }));
+  if (options.report !== undefined) await writeWhole(options.report, `[\n${finished.map((tag) => JSON.stringify(tag)).join(",\n")}\n]\n`);
+  return finished;
 }
 
 /** Photos whose features a model folder carries. */

@@ -17,9 +17,9 @@ export const taggingAsymmetry: AsymmetricOptions = { gammaNegative: 7, gammaPosi
 export const alignmentAsymmetry: AsymmetricOptions = { gammaNegative: 4, gammaPositive: 0, clip: 0.05 };
 
 /**
- * Asymmetric loss (Ridnik et al. 2021, arXiv 2009.14119), summed over all elements. `targets` are 0 or 1, of the logits'
- * shape; `known`, where given, is 1 where the label is known and 0 where the element carries no loss. The focusing weight
- * is a constant for the gradient, as in the reference.
+ * Asymmetric loss (Ridnik et al. 2021, arXiv 2009.14119), summed over all elements. `targets`, of the logits'
+ * shape, are 0 or 1, or a probability between them, for which the loss is what is expected; `known`, where given, is 1 where the
+ * label is known and 0 where the element carries no loss. The focusing weights are constants for the gradient, as in the reference.
  */
 export function asymmetricLoss(logits: Value, targets: Value, { gammaNegative, gammaPositive, clip }: AsymmetricOptions, known?: Value): Value {
   const of = (value: number): Value => scalar(value, logits.dtype);
@@ -28,11 +28,11 @@ export function asymmetricLoss(logits: Value, targets: Value, { gammaNegative, g
   const complement = sub(of(1), p);
   const q = clip > 0 ? min(add(complement, of(clip)), of(1)) : complement;
   const epsilon = of(1e-8);
-  const term = add(mul(targets, log(max(p, epsilon))), mul(absent, log(max(q, epsilon))));
-  const focused = gammaNegative > 0 || gammaPositive > 0;
-  const truth = add(mul(p, targets), mul(q, absent));
-  const weight = pow(sub(of(1), truth), add(mul(of(gammaPositive), targets), mul(of(gammaNegative), absent)));
-  const weighted = focused ? mul(term, stopGradient(weight)) : term;
+  const focused = (probability: Value, gamma: number): Value => {
+    const term = log(max(probability, epsilon));
+    return gamma > 0 ? mul(term, stopGradient(pow(sub(of(1), probability), of(gamma)))) : term;
+  };
+  const weighted = add(mul(targets, focused(p, gammaPositive)), mul(absent, focused(q, gammaNegative)));
   return neg(reduceSum(known === undefined ? weighted : mul(weighted, known)));
 }
 

@@ -21,6 +21,8 @@ export interface TrainingPhoto {
   readonly name: string;
   /** For each tag present (1), absent (0) or unknown (-1). */
   readonly targets: Int8Array;
+  /** For each tag the probability that a classifier gives it where the labels say nothing; -1: nothing is said. */
+  readonly proposals?: Float32Array;
   /** The image file's bytes. */
   read(): Promise<Uint8Array>;
 }

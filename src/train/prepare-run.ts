@@ -14,12 +14,15 @@ import { float32 } from "../tensor/tensor.js";
 import { indexTags, type TagIndex } from "../vocab/tag-index.js";
 import type { Tag } from "../vocab/tag.js";
 import { parseTags } from "../vocab/tag-list.js";
-import { startFromClassifier, type Classifier } from "./classifier-start.js";
+import { startFromClassifier } from "./classifier-start.js";
+import { denyKinds } from "./denied-kinds.js";
 import { initialWeights } from "./initial-weights.js";
 import { readLabelChanges, withLabelChanges } from "./label-changes.js";
 import { readModelStart, startFromModel } from "./model-start.js";
 import { loadSource, type TrainingPhoto } from "./photo-store.js";
 import { runOverPhotos, scorePhotos } from "./score-photos.js";
+import { classifierWeights, classProbabilities, createProposer } from "./proposals.js";
+import { readClassifier } from "./read-classifier.js";
 import { openTokenCache, writeTokenCache, type TokenCache } from "./token-cache.js";
 import { parseTrainConfig, rateScaleOf, type TrainConfig } from "./train-config.js";
 import { TrainError } from "./train-error.js";
@@ -35,6 +38,8 @@ export interface Prepared {
   readonly photos: readonly TrainingPhoto[];
   readonly heldOut: readonly TrainingPhoto[];
   readonly decided: readonly number[];
+  /** Tags that a classifier proposes, decided or not. */
+  readonly proposed: readonly number[];
   /** The start's tokens of the training photos (image embeddings for phases from these), and each photo's place among them. */
   readonly cache: TokenCache | null;
   readonly positions: Int32Array;
@@ -74,25 +79,6 @@ async function readVocabulary(file: string): Promise<Tag[]> {
   );
 }
 
-function classesOf(json: unknown): readonly { readonly wnid: string | null }[] | null {
-  const { classes } = (json ?? {}) as { classes?: unknown };
-  if (!Array.isArray(classes)) return null;
-  const known = classes.every((entry: unknown) => typeof entry === "object" && entry !== null && "wnid" in entry && (entry.wnid === null || typeof entry.wnid === "string"));
-  return known ? (classes as { wnid: string | null }[]) : null;
-}
-
-/** Reads a classifier's folder: `weights.safetensors`, whose `classifier.weight` has a row for each of `classes.json`. */
-async function readClassifier(folder: string): Promise<Classifier> {
-  const tensors = await readSafetensors(join(folder, "weights.safetensors"));
-  const classes = classesOf(await readJson(join(folder, "classes.json")));
-  if (classes === null) throw new TrainError("bad-train-config", `${join(folder, "classes.json")}: expected an object with \`classes\`, each with a \`wnid\` or null`);
-  const table = tensors.get("classifier.weight");
-  if (table === undefined || table.shape[0] !== classes.length) throw new TrainError("bad-train-config", `${folder}: classifier.weight must have a row for each of the ${classes.length} classes`);
-  const width = table.shape[1]!;
-  const rows = new Map(classes.flatMap(({ wnid }, i) => (wnid === null ? [] : [[wnid, (table.data as Float32Array).slice(i * width, (i + 1) * width)] as const])));
-  return { encoder: new Map([...tensors].filter(([name]) => !name.startsWith("classifier."))), rows };
-}
-
 function unknownTag(file: string, name: string): never {
   throw new TrainError("bad-train-config", `${file}: leaveOut names ${JSON.stringify(name)}, which is no tag of the vocabulary`);
 }
@@ -114,8 +100,10 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
   const { encoder, ...sizes } = config.model;
   const model: RamConfig = { modelType: "ram_plus", encoder, ...sizes, tags: tags.length };
   let photos: TrainingPhoto[] = [];
-  const heldOut: TrainingPhoto[] = [];
+  let heldOut: TrainingPhoto[] = [];
   const decided = new Set<number>();
+  /** Names of photos whose silence a classifier fills. */
+  const silent = new Set<string>();
   const leftOut = config.leaveOut.map((name) => index.byName(name)?.id ?? unknownTag(file, name));
   for (const source of config.sources) {
     const loaded = await loadSource(source, base, index, config.seed, options.signal);
@@ -124,13 +112,17 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
     heldOut.push(...loaded.photos.filter(outside));
     const inside = loaded.photos.filter((photo) => !outside(photo));
     for (let time = 0; time < (source.repeat ?? 1); time++) photos.push(...inside);
+    if (source.proposals === true) for (const { name } of loaded.photos) silent.add(name);
   }
   for (const change of config.changes) photos = withLabelChanges(photos, await readLabelChanges(resolve(base, change)), index);
+  denyKinds([...photos, ...heldOut], index);
   // Last, so that no change of labels brings them back; photos of the same labels may share their targets.
   for (const { targets } of [...photos, ...heldOut]) for (const id of leftOut) targets[id] = unknown;
   for (const id of leftOut) decided.delete(id);
+  const { proposed, fill } = await proposalsFor({ config, model, photos: [...photos, ...heldOut].filter(({ name }) => silent.has(name)) }, { base, index, file, leftOut }, options);
+  [photos, heldOut] = [photos.map(fill), heldOut.map(fill)];
   const score: Prepared["score"] = (weights, each, given) => scorePhotos(model, each, config.normalisation, weights, given);
-  const shared = { config, model, index, photos, heldOut, score, head: null, decided: [...decided].sort((a, b) => a - b) };
+  const shared = { config, model, index, photos, heldOut, score, head: null, proposed, decided: [...decided].sort((a, b) => a - b) };
   if (config.classifier === null || config.weights !== null) {
     const fromTokens = config.phases.some((phase) => phase.from === "tokens");
     if (fromTokens && config.weights === null) throw new TrainError("bad-train-config", `${file}: a phase from tokens needs a classifier or weights to start from`);
@@ -153,6 +145,34 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
   const start = startFromClassifier(model, classifier, index, mean, (tag) => photos.flatMap((photo, i) => (photo.targets[tag] === 1 ? [pooled[i]!] : [])).slice(0, 300), config.seed);
   const features = config.phases.some((phase) => phase.losses.distillation > 0) ? projectAll(pooled, start, model.textWidth) : null;
   return { ...shared, cache, positions, features, start };
+}
+
+/** What the configuration's classifier says of the photos whose labels are silent: the tags of which it speaks, and how a photo gets its proposals. */
+async function proposalsFor(silent: Pick<Prepared, "config" | "model" | "photos">, { base, index, file, leftOut }: { base: string; index: TagIndex; file: string; leftOut: readonly number[] }, options: TrainOptions): Promise<{ proposed: number[]; fill: (photo: TrainingPhoto) => TrainingPhoto }> {
+  const { config, model, photos } = silent;
+  if (photos.length === 0) return { proposed: [], fill: (photo) => photo };
+  if (config.proposer === null) throw new TrainError("bad-train-config", `${file}: a source has proposals, and there is no proposer to make them`);
+  const classifier = await readClassifier(resolve(base, config.proposer));
+  const classes = classifier.wnids.length;
+  const proposer = createProposer(classifier.wnids, index);
+  const network = (image: Value, p: Params): Value => classProbabilities(image, p, model, classes);
+  await using cache = await keptOutputs({ config, model, photos }, { name: "proposals", of: config.proposer, shape: [1, classes], network, weights: classifierWeights(classifier) }, options);
+  const found = new Map<string, Float32Array>();
+  for (const [place, name] of cache.names.entries()) {
+    const probabilities = new Float32Array(classes);
+    await cache.read(place, probabilities, 0);
+    const proposals = proposer.propose(probabilities);
+    for (const id of leftOut) proposals[id] = -1;
+    found.set(name, proposals);
+  }
+  const out = new Set(leftOut);
+  return {
+    proposed: proposer.tags.filter((id) => !out.has(id)),
+    fill: (photo) => {
+      const proposals = found.get(photo.name);
+      return proposals === undefined ? photo : { ...photo, proposals };
+    },
+  };
 }
 
 /** The encoder's tokens of the training photos, and each photo's place among them. */

@@ -118,14 +118,14 @@ export function forwardGraph(p: Params, c: StepConfig): ForwardGraph {
   const labels = c.chosenRows ? { ...drawn, embed: trainedRows(drawn.embed, input("tag_trains", "uint8", [tags])) } : drawn;
   let headLogits: Value | null = null;
   const logits = tagLogits(imageEmbeds, labels, p, model, { observe: (name, value) => (headLogits = name === "head_logits" ? value : headLogits) });
-  const targets = cast(input("targets", "uint8", [batch, tags]), "float32");
-  const known = cast(input("known", "uint8", [batch, tags]), "float32");
+  const targets = input("targets", "float32", [batch, tags]);
+  const known = input("known", "float32", [batch, tags]);
 
   const terms: Record<string, Value> = {};
   if (losses.tagging > 0) terms["tagging"] = mul(asymmetricLoss(logits, targets, taggingAsymmetry, known), scalar(losses.tagging));
   if (losses.retention > 0 && headLogits !== null) {
     const gone = model.similarity ? headLogits : sub(logits, input("start_logits", "float32", [batch, tags]));
-    terms["retention"] = mul(reduceSum(mul(abs(gone), sub(scalar(1), known))), scalar(losses.retention));
+    terms["retention"] = mul(reduceSum(mul(abs(gone), sub(scalar(1), cast(cast(known, "bool"), "float32")))), scalar(losses.retention));
   }
   if (losses.distillation > 0) {
     const pooled = squeeze(slice(imageEmbeds, 1, 0, 1), 1);

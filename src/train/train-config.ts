@@ -17,6 +17,8 @@ export interface TrainSource {
   readonly pixels?: boolean;
   /** How often each of its photos is seen where one of another source is seen once. @default 1 */
   readonly repeat?: number;
+  /** Let the configuration's `proposer` say what its labels do not. */
+  readonly proposals?: boolean;
 }
 
 /** One phase of training: a step graph and how long it runs. */
@@ -37,6 +39,10 @@ export interface TrainPhase {
   readonly stochasticDepth: number;
   /** The reference's two random operations after crop and flip, for phases from pixels. */
   readonly augment: boolean;
+  /** Weight of the absence of a tag that some source decides, on the photos whose labels and proposals say nothing of it; 0: no loss. */
+  readonly silence: number;
+  /** Least share of a photo's area that a random crop shows, for phases from pixels. */
+  readonly cropArea: number;
   /** Validations, one at each saving, without a better one after which the phase ends; its best weights are kept. 0: all steps, the last weights. */
   readonly patience: number;
   /** Decay a step of an exponential moving average of the weights, which takes their place at the end of the phase where it validates better; 0: none. */
@@ -56,6 +62,8 @@ export interface TrainConfig {
   readonly blend: { readonly with: string; readonly share: number } | null;
   /** Weights whose image embeddings distillation holds to; null: those that the run starts from. */
   readonly teacher: string | null;
+  /** Folder of a classifier whose probabilities are the targets of tags that labels say nothing of, for sources with `proposals`. */
+  readonly proposer: string | null;
   readonly sources: readonly TrainSource[];
   /** Tags, by name, whose labels are not looked at: they are known by their descriptions alone. */
   readonly leaveOut: readonly string[];
@@ -175,7 +183,7 @@ function parseEncoder(f: Fields): EncoderConfig {
 /** A source is written as `{"set": PATH}`, `{"folder": PATH}`, `{"list": PATH}` or `{"photos": PATH, "labels": FILE}`. */
 function parseSource(f: Fields): TrainSource {
   const limit = f.get("limit") == null ? null : f.count("limit");
-  const common = { limit, pixels: f.boolean("pixels", false), repeat: f.count("repeat", 1) };
+  const common = { limit, pixels: f.boolean("pixels", false), repeat: f.count("repeat", 1), ...(f.boolean("proposals", false) && { proposals: true }) };
   if (f.get("folder") !== undefined) return { kind: "folder", path: f.text("folder"), captions: false, ...common };
   if (f.get("photos") !== undefined) return { kind: "photos", path: f.text("photos"), labels: f.text("labels"), captions: false, ...common };
   if (f.get("list") !== undefined) return { kind: "list", path: f.text("list"), captions: false, ...common };
@@ -196,6 +204,8 @@ function parsePhase(f: Fields): TrainPhase {
     clipNorm: f.get("clipNorm") === null ? null : f.number("clipNorm", 1),
     stochasticDepth: f.number("stochasticDepth", 0, (v) => v >= 0 && v < 1),
     augment: f.boolean("augment", false),
+    silence: f.number("silence", 0, (v) => v >= 0 && v < 1),
+    cropArea: f.number("cropArea", 0.35, (v) => v > 0 && v <= 1),
     patience: f.number("patience", 0, (v) => Number.isInteger(v) && v >= 0),
     ema: f.number("ema", 0, (v) => v >= 0 && v < 1),
     losses: f.object("losses").whole((l) => ({ tagging: l.number("tagging", 0), distillation: l.number("distillation", 0), tagAlignment: l.number("tagAlignment", 0), retention: l.number("retention", 0) })),
@@ -227,6 +237,7 @@ export function parseTrainConfig(json: unknown, file: string): TrainConfig {
     weights: f.get("weights") == null ? null : f.text("weights"),
     blend: f.get("blend") == null ? null : f.object("blend").whole((b) => ({ with: b.text("with"), share: b.number("share", undefined, (v) => v >= 0 && v <= 1) })),
     teacher: f.get("teacher") == null ? null : f.text("teacher"),
+    proposer: f.get("proposer") == null ? null : f.text("proposer"),
     sources: f.list("sources", parseSource),
     leaveOut: f.texts("leaveOut"),
     changes: f.texts("changes"),

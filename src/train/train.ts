@@ -1,6 +1,7 @@
 import { appendFile, mkdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { pixelTagIds } from "../data/pixel-tags.js";
 import { referenceCrop } from "../image/crop.js";
 import type { RamConfig } from "../model/config.js";
 import { seededRandom } from "../tensor/random.js";
@@ -30,6 +31,8 @@ export interface TrainResult {
   readonly heldOut: readonly TrainingPhoto[];
   /** Tags that some source decides. */
   readonly decided: readonly number[];
+  /** Tags that a classifier proposes, decided or not. */
+  readonly proposed: readonly number[];
 }
 
 /**
@@ -40,10 +43,10 @@ export interface TrainResult {
 export async function train(file: string, options: TrainOptions): Promise<TrainResult> {
   await mkdir(options.out, { recursive: true });
   const prepared = await prepare(file, options);
-  const { config, model, index, heldOut, decided } = prepared;
+  const { config, model, index, heldOut, decided, proposed } = prepared;
   try {
     const weights = await runPhases(prepared, options);
-    return { model, tags: index.tags, weights, config, heldOut, decided };
+    return { model, tags: index.tags, weights, config, heldOut, decided, proposed };
   } finally {
     await prepared.cache?.[Symbol.asyncDispose]();
   }
@@ -78,7 +81,7 @@ interface StateFiles {
 }
 
 async function runPhase(prepared: Prepared, number: number, from: SavedState, { save, saveBest, loadBest }: StateFiles, options: TrainOptions): Promise<TrainingState> {
-  const { config, model, photos, heldOut, decided, features } = prepared;
+  const { config, model, photos, heldOut, decided, proposed, features } = prepared;
   const phase = config.phases[number]!;
   const { signal, out } = options;
   await using trainer = await createTrainer(
@@ -98,7 +101,7 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, { 
     from.state,
     options,
   );
-  const augmentation = { size: model.encoder.imageSize, normalisation: config.normalisation, cropping: { ...referenceCrop, area: [0.35, 1] }, operations: phase.augment } as const;
+  const augmentation = { size: model.encoder.imageSize, normalisation: config.normalisation, cropping: { ...referenceCrop, area: [phase.cropArea, 1] }, operations: phase.augment } as const;
   await using workers = phase.from !== "pixels" ? null : openAugmentWorkers(augmentation, Math.max(1, availableParallelism() >> 1));
   const makeBatch = batchMaker(prepared, workers, phase, number, trainer.branches);
   const schedule = { steps: phase.steps, warmup: phase.warmup, peak: phase.rate, minimum: phase.rate / 50 };
@@ -159,11 +162,16 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, { 
   if (since > 0) await report(step, chosen.validation);
   return chosen.state;
 
-  function batchMaker({ index, cache, positions, head }: Prepared, workers: AugmentWorkers | null, { from: begin, losses, batch, drawnTags, stochasticDepth }: TrainPhase, phaseNumber: number, branches: number): (step: number) => Promise<Batch> {
+  function batchMaker({ index, cache, positions, head }: Prepared, workers: AugmentWorkers | null, { from: begin, losses, batch, drawnTags, stochasticDepth, silence: weight }: TrainPhase, phaseNumber: number, branches: number): (step: number) => Promise<Batch> {
     const seed = config.seed * 1000 + phaseNumber;
-    const isDecided = new Set(decided);
-    const undecided = index.tags.map((tag) => tag.id).filter((id) => !isDecided.has(id));
-    const plan: BatchPlan = { photos, batch, drawnTags, decided, undecided, retain: losses.retention > 0, seed };
+    // Those of which something is said.
+    const spoken = new Set([...decided, ...proposed]);
+    const undecided = index.tags.map((tag) => tag.id).filter((id) => !spoken.has(id));
+    // What pixels show by themselves is asked of some photos alone, and seen on most.
+    const pixels = new Set(pixelTagIds(index));
+    const labelled = new Set(decided);
+    const silence = Float32Array.from(index.tags, ({ id }) => (labelled.has(id) && !pixels.has(id) ? weight : 0));
+    const plan: BatchPlan = { photos, silence, batch, drawnTags, decided: [...spoken].sort((a, b) => a - b), undecided, retain: losses.retention > 0, seed };
     const indicesOf = photoOrder(plan);
     return async (at) => {
       const indices = indicesOf(at);
@@ -171,11 +179,11 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, { 
       const drawn = drawTags(plan, indices, at);
       // A photo that cannot be read carries no loss, and the run goes on.
       const forget = (row: number, message: string): void => {
-        (drawn["known"]!.data as Uint8Array).fill(0, row * drawnTags, (row + 1) * drawnTags);
+        (drawn["known"]!.data as Float32Array).fill(0, row * drawnTags, (row + 1) * drawnTags);
         options.onUnreadable?.(message);
       };
       const inputs = workers === null ? keptInputs(begin === "embeds" ? "image_embeds" : "tokens", cache!, positions) : pixelInputs(photos, model.encoder.imageSize, workers, seed, forget);
-      return { ...(await inputs(indices, at)), ...drawn, ...(losses.retention > 0 || head !== null ? trainingRows(drawn["tag_ids"]!, head?.added ?? isDecided) : {}), ...(head !== null && losses.retention > 0 && startLogitsOf(head, drawn["tag_ids"]!, indices, index.tags.length)), ...feature, ...branchScales(branches, batch, stochasticDepth, seededRandom(seed, 5, at)) };
+      return { ...(await inputs(indices, at)), ...drawn, ...(losses.retention > 0 || head !== null ? trainingRows(drawn["tag_ids"]!, head?.added ?? spoken) : {}), ...(head !== null && losses.retention > 0 && startLogitsOf(head, drawn["tag_ids"]!, indices, index.tags.length)), ...feature, ...branchScales(branches, batch, stochasticDepth, seededRandom(seed, 5, at)) };
     };
   }
 }

@@ -4,7 +4,7 @@ import { drawTags, type BatchPlan } from "../../src/train/batches.js";
 
 const tags = 200;
 const photos = Array.from({ length: 8 }, (_, i) => ({ name: String(i), targets: Int8Array.from({ length: tags }, (_t, id) => (id >= 160 ? -1 : id === 10 * i || id === 10 * i + 1 ? 1 : 0)), read: async () => new Uint8Array() }));
-const plan: BatchPlan = { photos, batch: 8, drawnTags: 64, decided: Array.from({ length: 160 }, (_, i) => i), undecided: Array.from({ length: 40 }, (_, i) => 160 + i), retain: true, seed: 3 };
+const plan: BatchPlan = { photos, batch: 8, drawnTags: 64, decided: Array.from({ length: 160 }, (_, i) => i), undecided: Array.from({ length: 40 }, (_, i) => 160 + i), retain: true, silence: new Float32Array(tags), seed: 3 };
 const everyone = Int32Array.from(photos.keys());
 
 test("drawn tags: those that the photos show, others at random, an eighth of which nothing is known; each once", () => {
@@ -13,8 +13,8 @@ test("drawn tags: those that the photos show, others at random, an eighth of whi
   assert.equal(new Set(ids).size, 64);
   assert.equal(ids.filter((id) => id >= 160).length, 8);
   for (let photo = 0; photo < 8; photo++) for (const id of [10 * photo, 10 * photo + 1]) assert.ok(ids.includes(id), `tag ${id} is shown`);
-  assert.equal((targets!.data as Uint8Array).reduce((a, b) => a + b), 16);
-  assert.equal((known!.data as Uint8Array).reduce((a, b) => a + b), 8 * 56);
+  assert.equal((targets!.data as Float32Array).reduce((a, b) => a + b), 16);
+  assert.equal((known!.data as Float32Array).reduce((a, b) => a + b), 8 * 56);
   assert.deepEqual(drawTags(plan, everyone, 7), drawTags(plan, everyone, 7));
 });
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bestF1Threshold, rareThreshold, trustedThreshold } from "../../src/train/calibrate.js";
+import { bestF1Threshold, rareThreshold, trustedThreshold, probableThreshold } from "../../src/train/calibrate.js";
 
 const scores = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2];
 const truthOf = (pattern: string): boolean[] => [...pattern].map((c) => c === "1");
@@ -28,4 +28,10 @@ test("a trusted threshold is right six times in ten, else four, else the tag is 
 test("a rare threshold lets a share of the photos through, within bounds", () => {
   assert.equal(rareThreshold(scores, 0.25), 0.7);
   assert.equal(rareThreshold([0.0001, 0.0001], 0.5), 0.002);
+});
+
+test("where only probabilities are known, the least score from which six in ten are expected to be right", () => {
+  assert.equal(probableThreshold([0.9, 0.75, 0.5, 0.25, 0.125], [0.9, 0.5, 0.7, 0.1, 0.1]), 0.375);
+  assert.equal(probableThreshold([0.9, 0.9, 0.2], [1, 0, 0.1]), null);
+  assert.equal(probableThreshold([], []), null);
 });

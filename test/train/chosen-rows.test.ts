@@ -21,8 +21,8 @@ test("rows of the label table that are not chosen stay, and start's logits are h
     image_embeds: float32([2, 2, 8], Array.from({ length: 32 }, (_, i) => Math.sin(i))),
     tag_ids: { dtype: "int64", shape: [3], data: BigInt64Array.of(0n, 2n, 3n) },
     tag_trains: bytes([3], [0, 1, 0]),
-    targets: bytes([2, 3], [1, 0, 0, 0, 1, 0]),
-    known: bytes([2, 3], [1, 1, 0, 1, 1, 0]),
+    targets: float32([2, 3], [1, 0, 0, 0, 1, 0]),
+    known: float32([2, 3], [1, 1, 0, 1, 1, 0]),
     start_logits: zeros("float32", [2, 3]),
   } as const;
   const first = await trainer.step(feeds, 1e-2, 1);

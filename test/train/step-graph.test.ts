@@ -49,8 +49,8 @@ function batchFeeds(): Feeds {
   const identity = Float32Array.from({ length: 16 }, (_, i) => (i % 5 === 0 ? 1 : 0));
   return {
     pixel_values: asOrt(batch.get("image")!),
-    targets: new ort.Tensor("uint8", Uint8Array.from(tags.data as BigInt64Array, Number), [4, 12]),
-    known: new ort.Tensor("uint8", new Uint8Array(48).fill(1), [4, 12]),
+    targets: new ort.Tensor("float32", Float32Array.from(tags.data as BigInt64Array, Number), [4, 12]),
+    known: new ort.Tensor("float32", new Float32Array(48).fill(1), [4, 12]),
     text_embeds: asOrt(batch.get("batch_text_embed")!),
     text_targets: new ort.Tensor("float32", identity, [4, 4]),
     feature: asOrt(batch.get("clip_feature")!),

@@ -38,7 +38,7 @@ test("steps on one batch bring the loss down, with drawn tags, stochastic depth 
     Object.entries(trainer.batch).map(([name, { dtype, shape }]) => {
       const tensor = zeros(dtype, shape as number[]);
       if (name === "tag_ids") (tensor.data as BigInt64Array).set([0n, 2n, 3n, 5n, 7n, 9n]);
-      else if (name === "known") (tensor.data as Uint8Array).fill(1);
+      else if (name === "known") (tensor.data as Float32Array).fill(1);
       else if (name.startsWith("branch_scale/")) (tensor.data as Float32Array).fill(1);
       else for (let i = 0; i < tensor.data.length; i++) (tensor.data as Float32Array)[i] = name === "targets" ? Number(random() < 0.3) : random() - 0.5;
       return [name, tensor];

@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { writeSafetensors } from "../../src/checkpoint/write-safetensors.js";
+import { evaluate } from "../../src/graph/evaluate.js";
+import { input } from "../../src/graph/value.js";
+import { encoderWidth } from "../../src/model/config.js";
+import { drawTags } from "../../src/train/batches.js";
+import { finishModel } from "../../src/train/finish-model.js";
+import { initialWeights } from "../../src/train/initial-weights.js";
+import { asymmetricLoss, taggingAsymmetry } from "../../src/train/losses.js";
+import { prepare } from "../../src/train/prepare-run.js";
+import { createProposer } from "../../src/train/proposals.js";
+import { train } from "../../src/train/train.js";
+import { float32, zeros, type Tensor } from "../../src/tensor/tensor.js";
+import { indexTags } from "../../src/vocab/tag-index.js";
+import { smallConfig, writeSmallModel } from "../small-model.js";
+import { temporaryFolder } from "../tiny-model-folder.js";
+import { writeSyntheticRun } from "./synthetic-run.js";
+
+const names = [
+  { en: "spaniel", wnid: "n00000001", parents: ["dog"] },
+  { en: "poodle", wnid: "n00000002", parents: ["dog"] },
+  { en: "dog", wnid: "n00000003" },
+  { en: "bride", wnid: "n00000004", parents: ["person"] },
+  { en: "person" },
+  { en: "snow" },
+];
+const index = indexTags(names.map((tag, id) => ({ id, zh: tag.en, threshold: 0.5, ...tag })));
+
+test("a class's tag is as likely as the classes that stand for it or imply it; one that is only implied where it is likely", () => {
+  const { tags, propose } = createProposer([null, "n00000001", "n00000002", "n00000003", "n00000004", "n00000009"], index);
+  assert.deepEqual(tags, [0, 1, 2, 3]);
+  const close = (row: Float32Array, expected: readonly number[]): void => expected.forEach((value, id) => assert.ok(Math.abs(row[id]! - value) < 1e-6, `${names[id]!.en}: ${row[id]}`));
+  close(propose(Float32Array.of(0.1, 0.3, 0.2, 0.1, 0.25, 0.05)), [0.3, 0.2, 0.6, 0.25, -1, -1]);
+  close(propose(Float32Array.of(0, 0, 0, 0, 0.75, 0.25)), [0, 0, 0, 0.75, 0.75, -1]);
+});
+
+test("proposals are targets where labels are silent, and draw their tags; what neither says has the weight of silence", () => {
+  const unknown = -1;
+  const photos = [{ name: "a", targets: Int8Array.of(0, unknown, unknown, unknown, unknown, 1), proposals: Float32Array.of(0.9, 0.25, 0.95, 0, -1, -1), read: async () => new Uint8Array() }];
+  const { tag_ids, targets, known } = drawTags({ photos, batch: 1, drawnTags: 6, decided: [0, 1, 2, 3, 5], undecided: [4], retain: true, silence: Float32Array.of(0.5, 0, 0, 0, 0.25, 0), seed: 1 }, Int32Array.of(0), 0);
+  const place = (id: number): number => (tag_ids!.data as BigInt64Array).indexOf(BigInt(id));
+  assert.deepEqual([0, 1, 2, 3, 4, 5].map((id) => Number(targets!.data[place(id)]).toFixed(2)), ["0.00", "0.25", "0.95", "0.00", "0.00", "1.00"]);
+  assert.deepEqual([0, 1, 2, 3, 4, 5].map((id) => Number(known!.data[place(id)])), [1, 1, 1, 1, 0.25, 1]);
+  const first = drawTags({ photos, batch: 1, drawnTags: 4, decided: [0, 1, 2, 3, 5], undecided: [4], retain: false, silence: new Float32Array(6), seed: 1 }, Int32Array.of(0), 0);
+  assert.deepEqual([...(first.tag_ids!.data as BigInt64Array)].slice(0, 3).map(Number).sort(), [1, 2, 5]);
+});
+
+test("a probable target costs what is expected", () => {
+  const [logits, targets] = [input("logits", "float64", [1, 5]), input("targets", "float64", [1, 5])];
+  const loss = asymmetricLoss(logits, targets, { ...taggingAsymmetry, gammaPositive: 1 });
+  const row = (v: readonly number[]): Tensor => ({ dtype: "float64", shape: [1, 5], data: Float64Array.from(v) });
+  const of = (t: number): number => Number(evaluate([loss], new Map([["logits", row([-4, -1, 0.5, 2, 6])], ["targets", row(Array<number>(5).fill(t))]]))[0]!.data[0]);
+  assert.ok(Math.abs(of(0.3) - (0.3 * of(1) + 0.7 * of(0))) < 1e-12);
+});
+
+const { modelType: _type, tags: _tags, ...sizes } = smallConfig;
+
+test("a run asks its classifier about the photos whose labels are silent, once; not about tags that are left out", async () => {
+  await using folder = await temporaryFolder();
+  const file = await writeSyntheticRun(folder.path, 1);
+  await writeSmallModel(join(folder.path, "model"));
+  const at = (name: string): string => join(folder.path, name);
+  writeFileSync(at("vocabulary.json"), JSON.stringify([{ en: "red", zh: "红", wnid: "n00000001" }, { en: "green", zh: "绿" }, { en: "blue", zh: "蓝" }, { en: "fox", zh: "狐", wnid: "n00000002" }, { en: "cat", zh: "猫", wnid: "n00000003" }]));
+  mkdirSync(at("classifier"));
+  const width = encoderWidth(sizes.encoder);
+  const encoder = [...initialWeights({ ...smallConfig }, 1)].filter(([name]) => name.startsWith("visual_encoder."));
+  // The same whatever the photo shows.
+  const shares = [0.5, 0.3, 0.2];
+  await writeSafetensors(at("classifier/weights.safetensors"), [...encoder.map(([name, tensor]) => ({ name: name.replace("visual_encoder.", ""), tensor })), { name: "classifier.weight", tensor: zeros("float32", [3, width]) }, { name: "classifier.bias", tensor: float32([3], shares.map(Math.log)) }]);
+  writeFileSync(at("classifier/classes.json"), JSON.stringify({ classes: ["n00000001", "n00000002", "n00000003"].map((wnid) => ({ wnid })) }));
+  const config = JSON.parse(readFileSync(file, "utf8")) as object;
+  const phase = { name: "head", from: "tokens", steps: 2, batch: 8, drawnTags: 5, rate: 1e-2, losses: { tagging: 1, retention: 0.1 } };
+  const write = (more: object): void => writeFileSync(file, JSON.stringify({ ...config, model: sizes, weights: "model", phases: [phase], sources: [{ set: "set", proposals: true, repeat: 2 }], ...more }));
+  write({});
+  await assert.rejects(train(file, { out: at("none"), device: "cpu" }), { code: "bad-train-config", message: /no proposer/ });
+  write({ proposer: "classifier", leaveOut: ["cat"] });
+  let asked = 0;
+  mkdirSync(at("run"));
+  const options = { out: at("run"), device: "cpu" as const, onProgress: ({ phase: name }: { phase: string }) => void (name === "encoding photos" && asked++) };
+  const { photos, proposed, cache } = await prepare(file, options);
+  await cache![Symbol.asyncDispose]();
+  assert.deepEqual(proposed, [0, 3]);
+  // The half precision of what is kept.
+  for (const { proposals } of photos) [0.5, -1, -1, 0.3, -1].forEach((share, id) => assert.ok(Math.abs(proposals![id]! - share) < 1e-3, `${id}: ${proposals![id]}`));
+  const before = asked;
+  const result = await train(file, options);
+  assert.equal(asked, before);
+  // Of the held-out squares all are a fox with 0.3, which is not enough to fire.
+  const finished = await finishModel(result, at("finished"), { report: at("thresholds.json") });
+  assert.deepEqual(finished.map(({ en, by }) => `${en} ${by}`), ["red few", "green few", "blue few", "fox unknown", "cat unknown"]);
+  assert.deepEqual(JSON.parse(readFileSync(at("thresholds.json"), "utf8")), finished);
+  const likely = result.heldOut.map((photo) => ({ ...photo, proposals: Float32Array.of(0.5, -1, -1, 0.9, -1) }));
+  const [fox] = (await finishModel({ ...result, heldOut: likely }, at("likely"))).filter(({ en }) => en === "fox");
+  assert.equal(fox!.by, "proposals");
+  assert.ok(Math.abs(fox!.precision! - 0.9) < 1e-6, String(fox!.precision));
+  writeFileSync(at("classifier/classes.json"), JSON.stringify({ classes: [{ wnid: "n00000001" }] }));
+  await assert.rejects(train(file, { out: at("wrong"), device: "cpu" }), { code: "bad-train-config", message: /a row for each of the 1 classes/ });
+  writeFileSync(at("classifier/classes.json"), "{");
+  await assert.rejects(train(file, { out: at("wrong"), device: "cpu" }), { code: "bad-train-config", message: /classes\.json: cannot be read/ });
+});
