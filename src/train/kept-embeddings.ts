@@ -9,7 +9,7 @@ import { encodeOnnx } from "../onnx/write-onnx.js";
 import { openSession } from "../runtime/session.js";
 import { Tagger } from "../tagger/tagger.js";
 import type { TrainingPhoto } from "./photo-store.js";
-import { stampOf } from "./prepare-run.js";
+import { stampOf } from "./stamp.js";
 import { openTokenCache, writeTokenCache, type TokenCache } from "./token-cache.js";
 import type { TrainOptions } from "./train-options.js";
 import type { TrainingState } from "./trainer.js";

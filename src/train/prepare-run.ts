@@ -1,6 +1,5 @@
-import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { readSafetensors } from "../checkpoint/read-safetensors.js";
 import { unknown } from "../data/tag-targets.js";
 import { slice } from "../graph/ops/structure.js";
@@ -19,11 +18,12 @@ import { denyKinds } from "./denied-kinds.js";
 import { initialWeights } from "./initial-weights.js";
 import { readLabelChanges, withLabelChanges } from "./label-changes.js";
 import { readModelStart, startFromModel } from "./model-start.js";
+import { keptOutputs, type KeptFrom } from "./kept-outputs.js";
 import { loadSource, type TrainingPhoto } from "./photo-store.js";
-import { runOverPhotos, scorePhotos } from "./score-photos.js";
-import { classifierWeights, classProbabilities, createProposer } from "./proposals.js";
+import { scorePhotos } from "./score-photos.js";
+import { proposalsFor } from "./proposals.js";
 import { readClassifier } from "./read-classifier.js";
-import { openTokenCache, writeTokenCache, type TokenCache } from "./token-cache.js";
+import type { TokenCache } from "./token-cache.js";
 import { parseTrainConfig, rateScaleOf, type TrainConfig } from "./train-config.js";
 import { TrainError } from "./train-error.js";
 import type { TrainOptions } from "./train-options.js";
@@ -147,36 +147,8 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
   return { ...shared, cache, positions, features, start };
 }
 
-/** What the configuration's classifier says of the photos whose labels are silent: the tags of which it speaks, and how a photo gets its proposals. */
-async function proposalsFor(silent: Pick<Prepared, "config" | "model" | "photos">, { base, index, file, leftOut }: { base: string; index: TagIndex; file: string; leftOut: readonly number[] }, options: TrainOptions): Promise<{ proposed: number[]; fill: (photo: TrainingPhoto) => TrainingPhoto }> {
-  const { config, model, photos } = silent;
-  if (photos.length === 0) return { proposed: [], fill: (photo) => photo };
-  if (config.proposer === null) throw new TrainError("bad-train-config", `${file}: a source has proposals, and there is no proposer to make them`);
-  const classifier = await readClassifier(resolve(base, config.proposer));
-  const classes = classifier.wnids.length;
-  const proposer = createProposer(classifier.wnids, index);
-  const network = (image: Value, p: Params): Value => classProbabilities(image, p, model, classes);
-  await using cache = await keptOutputs({ config, model, photos }, { name: "proposals", of: config.proposer, shape: [1, classes], network, weights: classifierWeights(classifier) }, options);
-  const found = new Map<string, Float32Array>();
-  for (const [place, name] of cache.names.entries()) {
-    const probabilities = new Float32Array(classes);
-    await cache.read(place, probabilities, 0);
-    const proposals = proposer.propose(probabilities);
-    for (const id of leftOut) proposals[id] = -1;
-    found.set(name, proposals);
-  }
-  const out = new Set(leftOut);
-  return {
-    proposed: proposer.tags.filter((id) => !out.has(id)),
-    fill: (photo) => {
-      const proposals = found.get(photo.name);
-      return proposals === undefined ? photo : { ...photo, proposals };
-    },
-  };
-}
-
 /** The encoder's tokens of the training photos, and each photo's place among them. */
-async function keptTokens(shared: Pick<Prepared, "config" | "model" | "photos">, encoder: TrainingState, options: TrainOptions): Promise<{ cache: TokenCache; positions: Int32Array }> {
+async function keptTokens(shared: KeptFrom, encoder: TrainingState, options: TrainOptions): Promise<{ cache: TokenCache; positions: Int32Array }> {
   const cache = await tokensOf(shared, encoder, options);
   const places = new Map(cache.names.map((name, i) => [name, i]));
   return { cache, positions: Int32Array.from(shared.photos, (photo) => places.get(photo.name)!) };
@@ -197,7 +169,7 @@ function blended(a: TrainingState, b: TrainingState, share: number): TrainingSta
 }
 
 /** The teacher's global embedding of all training photos, [photos, W]. */
-async function teacherEmbeddings(shared: Pick<Prepared, "config" | "model" | "photos">, start: TrainingState, options: TrainOptions): Promise<Float32Array> {
+async function teacherEmbeddings(shared: KeptFrom, start: TrainingState, options: TrainOptions): Promise<Float32Array> {
   const { config, model, photos } = shared;
   const pooled = (image: Value, p: Params): Value => slice(projectTokens(encode(image, p, model), p, model), 1, 0, 1);
   await using cache = await keptOutputs(shared, { name: "embeddings", of: config.teacher ?? [config.weights, config.blend], shape: [1, model.textWidth], network: pooled, weights: start }, options);
@@ -208,42 +180,9 @@ async function teacherEmbeddings(shared: Pick<Prepared, "config" | "model" | "ph
 }
 
 /** The start's tokens of all training photos, from the run's cache or made now. */
-function tokensOf(shared: Pick<Prepared, "config" | "model" | "photos">, encoder: TrainingState, options: TrainOptions): Promise<TokenCache> {
+function tokensOf(shared: KeptFrom, encoder: TrainingState, options: TrainOptions): Promise<TokenCache> {
   const { config, model } = shared;
   return keptOutputs(shared, { name: "tokens", of: [config.weights, config.blend], shape: [1 + encoderGrid(model.encoder) ** 2, encoderWidth(model.encoder)], network: (image, p) => encode(image, p, model), weights: encoder }, options);
-}
-
-/** What is computed once of every photo, and kept in the run's folder. */
-interface KeptOutput {
-  readonly name: string;
-  /** What its weights depend on. */
-  readonly of: unknown;
-  /** Of a photo: [rows, width] */
-  readonly shape: readonly [number, number];
-  readonly network: (image: Value, p: Params) => Value;
-  readonly weights: TrainingState;
-}
-
-async function keptOutputs({ config, model, photos }: Pick<Prepared, "config" | "model" | "photos">, { name, of, shape, network, weights }: KeptOutput, options: TrainOptions): Promise<TokenCache> {
-  const file = join(options.out, `${name}.f16`);
-  // Repeated photos are computed once.
-  const distinct = [...new Map(photos.map((photo) => [photo.name, photo])).values()];
-  const stamp = stampOf([model.encoder, config.classifier, of, config.sources, config.heldOut, config.seed, config.normalisation, distinct.length]);
-  const kept = await openTokenCache(file, stamp);
-  if (kept !== null) return kept;
-  const batches = async function* (): AsyncGenerator<{ names: string[]; tokens: Float32Array }> {
-    let done = 0;
-    const began = performance.now();
-    for await (const { photos: batch, output } of runOverPhotos(distinct, model.encoder.imageSize, config.normalisation, network, weights, options)) {
-      options.signal?.throwIfAborted();
-      yield { names: batch.map((photo) => photo.name), tokens: output.data };
-      done += batch.length;
-      const rate = (done / (performance.now() - began)) * 1000;
-      options.onProgress?.({ phase: "encoding photos", step: done, steps: distinct.length, losses: {}, imagesPerSecond: rate, secondsLeft: (distinct.length - done) / rate });
-    }
-  };
-  await writeTokenCache(file, stamp, shape, batches());
-  return (await openTokenCache(file, stamp))!;
 }
 
 async function pooledFeatures(cache: TokenCache, positions: Int32Array): Promise<Float32Array[]> {
@@ -277,6 +216,3 @@ function projectAll(pooled: readonly Float32Array[], start: TrainingState, width
   });
   return out;
 }
-
-/** A short name for everything that a kept file depends on. */
-export const stampOf = (value: unknown): string => createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 32);
