@@ -37,22 +37,62 @@ export interface FinishedTag {
 
 /** With fewer held-out positives a threshold for best F1 says little. */
 const leastPositives = 5;
-/** Share of held-out photos, nearly all of which lack it, on which a tag of unknown truth may fire; and one that is trained on few photos, or on proposals. */
+/** Share of held-out photos, nearly all of which lack it, on which a tag of unknown truth may fire; and one that is trained on few photos. */
 const leastShare = 0.005;
-const rareShares = { unknown: 0.0004, few: 0.001, proposals: 0.002 } as const;
+const rareShares = { unknown: 0.0004, few: 0.001 } as const;
 
 const logit = (p: number): number => Math.log(p / (1 - p));
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
+/** How far above the mean of photos that lack it, in their standard deviations, a tag's score stands out. */
+const outstanding = 3;
+/** A photo to which the classifier gives a tag with more does not count as one that lacks it. */
+const mayShow = 0.1;
+
+/** For each tag the logit that stands out from photos that lack it. Every tag has one, labels or not. */
+function outstandingLogits({ tags, heldOut }: TrainResult, logits: readonly Float32Array[]): Float64Array {
+  return Float64Array.from(tags, ({ id }) => {
+    let [count, sum, squares] = [0, 0, 0];
+    heldOut.forEach(({ targets, proposals }, i) => {
+      if (targets[id] === present || (proposals?.[id] ?? 0) > mayShow) return;
+      const x = logits[i]![id]!;
+      [count, sum, squares] = [count + 1, sum + x, squares + x * x];
+    });
+    if (count === 0) return 0;
+    const mean = sum / count;
+    return mean + outstanding * Math.sqrt(Math.max(0, squares / count - mean * mean));
+  });
+}
+
+/** A tag's threshold, and the logit at which it is as sure as other tags at theirs. */
+type FittedTag = Omit<FinishedTag, "en"> & { readonly anchor: number };
+
 /** Thresholds by the photos kept out, and the precision above them. */
-function fitThresholds({ tags, heldOut, decided, proposed }: TrainResult, logits: readonly Float32Array[]): Omit<FinishedTag, "en">[] {
+function fitThresholds(result: TrainResult, logits: readonly Float32Array[]): FittedTag[] {
+  const { tags, heldOut, decided, proposed } = result;
   const labelled = new Set(decided);
   const silent = new Set(proposed.filter((id) => !labelled.has(id)));
   const score = (i: number, id: number): number => sigmoid(logits[i]![id]!);
   const asked = heldOut.flatMap(({ proposals }, i) => (proposals === undefined ? [] : [{ i, proposals }]));
-  const ofSilent = asked.flatMap(({ i, proposals }) => [...silent].map((id) => [score(i, id), Math.max(0, proposals[id]!)] as const));
+  const outstandings = outstandingLogits(result, logits);
+  const byLabels = tags.map(({ id }) => fitToLabels(id));
+  // As far from where it stands out as labels put the thresholds of other tags.
+  const further = byLabels.flatMap((best, id) => (best === null || best.threshold === null ? [] : [logit(best.threshold) - outstandings[id]!]));
+  const usual = further.length === 0 ? 0 : median(further);
+  const anchorOf = (id: number): number => outstandings[id]! + usual;
+  const ofSilent = asked.flatMap(({ i, proposals }) => [...silent].map((id) => [sigmoid(logits[i]![id]! - anchorOf(id)), Math.max(0, proposals[id]!)] as const));
   const probable = probableThreshold(ofSilent.map(([each]) => each), ofSilent.map(([, probability]) => probability));
   const thresholds = tags.map(({ id }): Pick<FinishedTag, "threshold" | "by"> => {
+    const best = byLabels[id]!;
+    if (best !== null) return best;
+    if (silent.has(id) && probable !== null) return { threshold: sigmoid(anchorOf(id) + logit(probable)), by: "proposals" };
+    const others = heldOut.flatMap(({ targets }, i) => (targets[id] === present ? [] : [score(i, id)]));
+    const by = labelled.has(id) ? "few" : "unknown";
+    return { threshold: rareThreshold(others, rareShares[by]), by };
+  });
+
+  /** Null: there are no labels, or too few. */
+  function fitToLabels(id: number): Pick<FinishedTag, "threshold" | "by"> | null {
     const known = heldOut.flatMap(({ targets }, i) => (targets[id] === unknown ? [] : [i]));
     const best = labelled.has(id) ? trustedThreshold(known.map((i) => score(i, id)), known.map((i) => heldOut[i]!.targets[id] === present), leastPositives) : null;
     if (best === "off") return { threshold: null, by: "labels" };
@@ -62,15 +102,9 @@ function fitThresholds({ tags, heldOut, decided, proposed }: TrainResult, logits
       const share = known.filter((i) => heldOut[i]!.targets[id] === present).length / known.length;
       return { threshold: others.length === 0 ? best.threshold : Math.max(best.threshold, rareThreshold(others, Math.max(share, leastShare))), by: "labels" };
     }
-    const others = heldOut.flatMap(({ targets }, i) => (targets[id] === present ? [] : [score(i, id)]));
-    if (silent.has(id) && probable !== null) {
-      // Photos of which nobody asked the classifier are of other sources.
-      const elsewhere = heldOut.flatMap(({ targets, proposals }, i) => (proposals === undefined && targets[id] === unknown ? [score(i, id)] : []));
-      return { threshold: elsewhere.length === 0 ? probable : Math.max(probable, rareThreshold(elsewhere, rareShares.proposals)), by: "proposals" };
-    }
-    const by = labelled.has(id) ? "few" : "unknown";
-    return { threshold: rareThreshold(others, rareShares[by]), by };
-  });
+    return null;
+  }
+
   const ratio = (right: number, all: number): number | null => (all === 0 ? null : right / all);
   const fired = (id: number): number[] => (thresholds[id]!.threshold === null ? [] : heldOut.flatMap((_, i) => (score(i, id) > thresholds[id]!.threshold! ? [i] : [])));
   const probabilities = tags.flatMap(({ id }) => (thresholds[id]!.by === "proposals" ? fired(id).flatMap((i) => heldOut[i]!.proposals?.[id] ?? []) : []));
@@ -78,7 +112,8 @@ function fitThresholds({ tags, heldOut, decided, proposed }: TrainResult, logits
   return tags.map(({ id }) => {
     const { threshold, by } = thresholds[id]!;
     const spoken = by === "proposals" ? [] : fired(id).filter((i) => heldOut[i]!.targets[id] !== unknown);
-    return { threshold, by, precision: by === "proposals" ? together : ratio(spoken.filter((i) => heldOut[i]!.targets[id] === present).length, spoken.length) };
+    const anchor = by === "labels" && threshold !== null ? logit(threshold) : anchorOf(id);
+    return { anchor, threshold, by, precision: by === "proposals" ? together : ratio(spoken.filter((i) => heldOut[i]!.targets[id] === present).length, spoken.length) };
   });
 }
 
@@ -86,8 +121,9 @@ function fitThresholds({ tags, heldOut, decided, proposed }: TrainResult, logits
  * Calibrates a trained model on its held-out photos and writes it as a model folder, weights in half precision. Each tag's
  * threshold is the one of best F1 that is right often enough (`trustedThreshold`; a tag that has none is off). Tags without
  * labels, but with proposals, have one that together are right as often, by the probabilities that the classifier gives; the
- * others, and tags with too few photos, one that few photos exceed. Where the network has a bias for each tag, all are shifted to the
- * same threshold, so that scores of different tags can be compared: what is further above it comes first. Gives what became of each tag.
+ * others, and tags with too few photos, one that few photos exceed. Where the network has a bias for each tag, these are shifted, so that
+ * scores of different tags can be compared: thresholds that labels gave to the same one, the other tags to where they stand out from
+ * photos that lack them by as much. Gives what became of each tag.
  */
 export async function finishModel(result: TrainResult, folder: string, options: FinishOptions = {}): Promise<readonly FinishedTag[]> {
   const { model, tags, weights, config, heldOut, decided } = result;
@@ -103,9 +139,10 @@ export async function finishModel(result: TrainResult, folder: string, options: 
     const data = (bias.data as Float32Array).slice();
     for (const { id } of tags) {
       const own = thresholds[id];
-      if (own === null || own === undefined || given.has(id)) continue;
-      data[id] = data[id]! + logit(usual) - logit(own);
-      thresholds[id] = usual;
+      if (own === undefined || given.has(id)) continue;
+      const shift = logit(usual) - fittedTags[id]!.anchor;
+      data[id] = data[id]! + shift;
+      if (own !== null) thresholds[id] = sigmoid(logit(own) + shift);
     }
     shifted.set("similarity_bias", { ...bias, data } as Tensor);
   }
@@ -125,7 +162,7 @@ export async function finishModel(result: TrainResult, folder: string, options: 
     madeBy: `ramplus ${packageVersion()}`,
   });
   await addBackground(folder, heldOut);
-  const finished = calibrated.map(({ en, threshold }, id): FinishedTag => (given.has(id) ? { en, threshold, by: "given", precision: null } : { ...fittedTags[id]!, en, threshold }));
+  const finished = calibrated.map(({ en, threshold }, id): FinishedTag => (given.has(id) ? { en, threshold, by: "given", precision: null } : { en, threshold, by: fittedTags[id]!.by, precision: fittedTags[id]!.precision }));
   if (options.report !== undefined) await writeWhole(options.report, `[\n${finished.map((tag) => JSON.stringify(tag)).join(",\n")}\n]\n`);
   return finished;
 }

@@ -83,18 +83,21 @@ function unknownTag(file: string, name: string): never {
   throw new TrainError("bad-train-config", `${file}: leaveOut names ${JSON.stringify(name)}, which is no tag of the vocabulary`);
 }
 
-/** Kept tokens are the start's: an encoder that has trained since gives others. */
-function checkTokenPhases({ phases }: TrainConfig, file: string): void {
+/** Kept tokens are the start's: an encoder that has trained since gives others. And they are of the model's size. */
+function checkPhases({ model, phases }: TrainConfig, file: string): void {
   const last = phases.findLastIndex((phase) => phase.from === "tokens");
   const trained = phases.findIndex((phase) => phase.from === "pixels" && rateScaleOf(phase)("visual_encoder.") > 0);
   if (trained >= 0 && trained < last) throw new TrainError("bad-train-config", `${file}: phase ${phases[last]!.name} trains on the start's tokens, after phase ${phases[trained]!.name} has trained the encoder: put it first`);
+  // Swin's windows, and with them its tables of position biases, follow from the side.
+  const sized = phases.find(({ from, imageSize }) => imageSize !== null && (from !== "pixels" || model.encoder.kind !== "mobilenet_v2"));
+  if (sized !== undefined) throw new TrainError("bad-train-config", `${file}: phase ${sized.name} has an imageSize of its own, which is for phases from pixels of a mobilenet_v2 encoder: remove it`);
 }
 
 /** Reads a configuration, its photos and what the run starts from. Throws a TrainError or a DataError naming what is wrong. */
 export async function prepare(file: string, options: TrainOptions): Promise<Prepared> {
   const base = dirname(resolve(file));
   const config = parseTrainConfig(await readJson(file), file);
-  checkTokenPhases(config, file);
+  checkPhases(config, file);
   const tags = await readVocabulary(resolve(base, config.vocabulary));
   const index = indexTags(tags);
   const { encoder, ...sizes } = config.model;

@@ -74,6 +74,11 @@ export async function runPhases(prepared: Prepared, options: TrainOptions): Prom
 /** What is said of a run where another one was started. */
 export const alreadyStarted = (file: string): TrainError => new TrainError("bad-training-state", `${file}: a run was started here; add --resume to go on, or choose another --out`);
 
+/** The network as a phase trains it. */
+function atSize(model: RamConfig, { imageSize }: TrainPhase): RamConfig {
+  return imageSize === null ? model : { ...model, encoder: { ...model.encoder, imageSize } };
+}
+
 /** Where a phase keeps its states. */
 interface StateFiles {
   readonly save: (state: SavedState) => Promise<void>;
@@ -82,8 +87,9 @@ interface StateFiles {
 }
 
 async function runPhase(prepared: Prepared, number: number, from: SavedState, { save, saveBest, loadBest }: StateFiles, options: TrainOptions): Promise<TrainingState> {
-  const { config, model, photos, heldOut, decided, proposed, features } = prepared;
+  const { config, photos, heldOut, decided, proposed, features } = prepared;
   const phase = config.phases[number]!;
+  const model = atSize(prepared.model, phase);
   const { signal, out } = options;
   await using trainer = await createTrainer(
     {

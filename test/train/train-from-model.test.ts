@@ -38,6 +38,18 @@ test("a model's head trains on tokens that are kept once; its encoder stays; the
   assert.deepEqual(tagger.tags.map(({ en }) => en), ["red", "green", "blue", "colour"]);
 });
 
+test("a phase may train on pictures of another size than the model looks at; kept tokens are of the model's size", async () => {
+  await using folder = await temporaryFolder();
+  const whole = { ...phase, name: "whole", from: "pixels", steps: 2, batch: 4, rate: 1e-3 };
+  const larger = { ...whole, name: "larger", imageSize: 2 * smallConfig.encoder.imageSize };
+  const phases: string[] = [];
+  const run = await train(await writeRun(folder.path, [larger, whole]), { out: join(folder.path, "run"), device: "cpu", onProgress: ({ phase: name }) => void phases.push(name) });
+  assert.deepEqual(phases, ["larger", "whole"]);
+  assert.equal(run.model.encoder.imageSize, smallConfig.encoder.imageSize);
+  const wrong = await writeRun(folder.path, [{ ...phase, imageSize: 64 }]);
+  await assert.rejects(train(wrong, { out: join(folder.path, "other") }), { code: "bad-train-config", message: /phase head has an imageSize of its own/ });
+});
+
 test("what tokens and distillation ask for is told before anything runs", async () => {
   await using folder = await temporaryFolder();
   const whole = { ...phase, name: "whole", from: "pixels", steps: 2, batch: 4, rate: 1e-3, losses: { tagging: 1, distillation: 1 } };
