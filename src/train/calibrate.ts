@@ -41,8 +41,8 @@ export function trustedThreshold(scores: readonly number[], truth: readonly bool
 }
 
 /**
- * The least score from which on four in ten are present, where of each only the probability is known; null: none is. For tags
- * without labels, taken together: of each alone there are too few photos, and nearly all of these lack it.
+ * The least score from which on as many are present as a tag should be right, where of each only the probability is known; null: none is.
+ * For tags without labels, taken together: of each alone there are too few photos.
  */
 export function probableThreshold(scores: readonly number[], probabilities: readonly number[]): number | null {
   const order = scores.map((score, i) => [score, probabilities[i]!] as const).sort((a, b) => b[0] - a[0]);
@@ -50,7 +50,7 @@ export function probableThreshold(scores: readonly number[], probabilities: read
   order.forEach(([score, probability], i) => {
     sum += probability;
     const next = order[i + 1]?.[0] ?? 0;
-    if (score > next && sum >= tolerated * (i + 1)) found = limited((score + next) / 2);
+    if (score > next && sum >= wanted * (i + 1)) found = limited((score + next) / 2);
   });
   return found;
 }

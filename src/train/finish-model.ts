@@ -44,23 +44,21 @@ const rareShares = { unknown: 0.0004, few: 0.001 } as const;
 const logit = (p: number): number => Math.log(p / (1 - p));
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
-/** How far above the mean of photos that lack it, in their standard deviations, a tag's score stands out. */
-const outstanding = 3;
+/** Share of the photos that lack a tag on which its score may stand out. */
+const outstandingShare = 0.01;
 /** A photo to which the classifier gives a tag with more does not count as one that lacks it. */
 const mayShow = 0.1;
 
-/** For each tag the logit that stands out from photos that lack it. Every tag has one, labels or not. */
+/**
+ * For each tag the logit that stands out from photos that lack it. Every tag has one, labels or not. Where a classifier was asked
+ * about some photos these alone count: what else they show is known, and they are large; a tag that was trained on photos enlarged
+ * from 64 pixels scores on all such.
+ */
 function outstandingLogits({ tags, heldOut }: TrainResult, logits: readonly Float32Array[]): Float64Array {
+  const asked = heldOut.some(({ proposals }) => proposals !== undefined);
   return Float64Array.from(tags, ({ id }) => {
-    let [count, sum, squares] = [0, 0, 0];
-    heldOut.forEach(({ targets, proposals }, i) => {
-      if (targets[id] === present || (proposals?.[id] ?? 0) > mayShow) return;
-      const x = logits[i]![id]!;
-      [count, sum, squares] = [count + 1, sum + x, squares + x * x];
-    });
-    if (count === 0) return 0;
-    const mean = sum / count;
-    return mean + outstanding * Math.sqrt(Math.max(0, squares / count - mean * mean));
+    const lacking = heldOut.flatMap(({ targets, proposals }, i) => (targets[id] === present || (asked && (proposals?.[id] ?? 1) > mayShow) ? [] : [logits[i]![id]!]));
+    return lacking.sort((a, b) => b - a)[Math.floor(outstandingShare * lacking.length)] ?? 0;
   });
 }
 
@@ -76,7 +74,7 @@ function fitThresholds(result: TrainResult, logits: readonly Float32Array[]): Fi
   const asked = heldOut.flatMap(({ proposals }, i) => (proposals === undefined ? [] : [{ i, proposals }]));
   const outstandings = outstandingLogits(result, logits);
   const byLabels = tags.map(({ id }) => fitToLabels(id));
-  // As far from where it stands out as labels put the thresholds of other tags.
+  // What lies as far from where it stands out as labels put the thresholds of tags.
   const further = byLabels.flatMap((best, id) => (best === null || best.threshold === null ? [] : [logit(best.threshold) - outstandings[id]!]));
   const usual = further.length === 0 ? 0 : median(further);
   const anchorOf = (id: number): number => outstandings[id]! + usual;
@@ -112,7 +110,8 @@ function fitThresholds(result: TrainResult, logits: readonly Float32Array[]): Fi
   return tags.map(({ id }) => {
     const { threshold, by } = thresholds[id]!;
     const spoken = by === "proposals" ? [] : fired(id).filter((i) => heldOut[i]!.targets[id] !== unknown);
-    const anchor = by === "labels" && threshold !== null ? logit(threshold) : anchorOf(id);
+    // A threshold is as low as its source's photos allow; where the tag stands out is known from all.
+    const anchor = by === "labels" && threshold !== null ? (logit(threshold) + anchorOf(id)) / 2 : anchorOf(id);
     return { anchor, threshold, by, precision: by === "proposals" ? together : ratio(spoken.filter((i) => heldOut[i]!.targets[id] === present).length, spoken.length) };
   });
 }
@@ -121,9 +120,9 @@ function fitThresholds(result: TrainResult, logits: readonly Float32Array[]): Fi
  * Calibrates a trained model on its held-out photos and writes it as a model folder, weights in half precision. Each tag's
  * threshold is the one of best F1 that is right often enough (`trustedThreshold`; a tag that has none is off). Tags without
  * labels, but with proposals, have one that together are right as often, by the probabilities that the classifier gives; the
- * others, and tags with too few photos, one that few photos exceed. Where the network has a bias for each tag, these are shifted, so that
- * scores of different tags can be compared: thresholds that labels gave to the same one, the other tags to where they stand out from
- * photos that lack them by as much. Gives what became of each tag.
+ * others, and tags with too few photos, one that few photos exceed. Where the network has a bias for each tag, these are shifted, and
+ * thresholds with them, so that scores of different tags can be compared: to the same score for all comes where a tag stands out from
+ * photos that lack it; of tags whose threshold labels gave, half way from there to the threshold. Gives what became of each tag.
  */
 export async function finishModel(result: TrainResult, folder: string, options: FinishOptions = {}): Promise<readonly FinishedTag[]> {
   const { model, tags, weights, config, heldOut, decided } = result;
