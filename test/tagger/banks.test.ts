@@ -180,9 +180,11 @@ test("what another tag of the photo implies is left out, before the best are tak
   const names = async (options: object): Promise<string[]> => (await tagger.tag("examples/two-dogs.jpg", options)).tags.map(({ en }) => en);
   const [all, pruned] = [await names({}), await names({ pruneImplied: true })];
   assert.ok(all.includes("animal") && all.includes("dog") && all.includes("mammal"));
-  assert.ok(pruned.length > 0 && !["animal", "mammal", "dog"].some((en) => pruned.includes(en)), pruned.join());
+  assert.ok(pruned.length > 0 && !["animal", "mammal"].some((en) => pruned.includes(en)), pruned.join());
   assert.ok(pruned.every((en) => all.includes(en)));
   assert.deepEqual(await names({ pruneImplied: true, top: 1 }), pruned.slice(0, 1));
   // "mammal", "dog" and "spaniel", which lie between, are not looked for.
-  assert.ok(!(await names({ pruneImplied: true, only: ["*springer spaniel", "animal"] })).includes("animal"));
+  const between = { only: ["*springer spaniel", "animal"], threshold: 0.1 };
+  assert.ok((await names(between)).includes("animal"));
+  assert.ok(!(await names({ ...between, pruneImplied: true })).includes("animal"));
 });
