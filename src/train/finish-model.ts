@@ -93,14 +93,12 @@ function fitThresholds(result: TrainResult, logits: readonly Float32Array[]): Fi
   function fitToLabels(id: number): Pick<FinishedTag, "threshold" | "by"> | null {
     const known = heldOut.flatMap(({ targets }, i) => (targets[id] === unknown ? [] : [i]));
     const best = labelled.has(id) ? trustedThreshold(known.map((i) => score(i, id)), known.map((i) => heldOut[i]!.targets[id] === present), leastPositives) : null;
+    if (best === null) return null;
     if (best === "off") return { threshold: null, by: "labels" };
-    if (best !== null) {
-      // Of photos whose source says nothing of the tag no larger a share shows it, as a rule, than of those that do speak of it.
-      const others = heldOut.flatMap(({ targets }, i) => (targets[id] === unknown ? [score(i, id)] : []));
-      const share = known.filter((i) => heldOut[i]!.targets[id] === present).length / known.length;
-      return { threshold: others.length === 0 ? best.threshold : Math.max(best.threshold, rareThreshold(others, Math.max(share, leastShare))), by: "labels" };
-    }
-    return null;
+    // Of photos whose source says nothing of the tag no larger a share shows it, as a rule, than of those that do speak of it.
+    const others = heldOut.flatMap(({ targets }, i) => (targets[id] === unknown ? [score(i, id)] : []));
+    const share = known.filter((i) => heldOut[i]!.targets[id] === present).length / known.length;
+    return { threshold: others.length === 0 ? best.threshold : Math.max(best.threshold, rareThreshold(others, Math.max(share, leastShare))), by: "labels" };
   }
 
   const ratio = (right: number, all: number): number | null => (all === 0 ? null : right / all);

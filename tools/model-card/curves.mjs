@@ -13,23 +13,23 @@ const [width, height, left, right, top, bottom] = [720, 300, 46, 46, 30, 34];
 
 // A run that went on after a kill repeats lines; the later ones count.
 const lines = new Map();
-let before = 0;
+let [before, part] = [0, -1];
 for (const run of runs) {
   let [phase, start, last] = [null, before, 0];
   for (const text of (await readFile(join(run, "log.jsonl"), "utf8")).trim().split("\n")) {
     const line = JSON.parse(text);
-    if (line.phase !== phase) [phase, start] = [line.phase, start + last];
+    if (line.phase !== phase) [phase, start, part] = [line.phase, start + last, part + 1];
     last = line.step;
     const at = start + line.step;
-    lines.set(at, { ...lines.get(at), ...line, at });
+    lines.set(at, { ...lines.get(at), ...line, at, part });
   }
   before = start + last;
 }
 const all = [...lines.values()].sort((a, b) => a.at - b.at);
 const losses = all.filter(({ tagging }) => tagging !== undefined);
-const smooth = losses.map(({ at, phase }, i) => {
-  const near = losses.slice(Math.max(0, i - 9), i + 1).filter((line) => line.phase === phase);
-  return { at, phase, loss: near.reduce((sum, { tagging }) => sum + tagging, 0) / near.length };
+const smooth = losses.map(({ at, part }, i) => {
+  const near = losses.slice(Math.max(0, i - 9), i + 1).filter((line) => line.part === part);
+  return { at, part, loss: near.reduce((sum, { tagging }) => sum + tagging, 0) / near.length };
 });
 const checks = all.filter(({ validation }) => validation !== undefined);
 
@@ -41,18 +41,18 @@ const scale = (values) => {
 // The first losses of a run are far above the others.
 const loss = scale(smooth.filter(({ at }) => at > before / 20).map((line) => line.loss));
 const map = scale(checks.map(({ validation }) => validation));
-const phases = [...new Set(all.map(({ phase }) => phase))];
+const parts = [...new Set(all.map(({ part }) => part))];
 const line = (points, colour) => `<polyline fill="none" stroke="${colour}" stroke-width="1.5" points="${points.join(" ")}"/>`;
 const word = (px, py, text, anchor, colour = "#555") => `<text x="${px}" y="${py}" text-anchor="${anchor}" fill="${colour}">${text}</text>`;
 const inside = smooth.filter((each) => each.loss <= loss.high);
-const parts = [
+const svg = [
   `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="11">`,
   `<rect width="${width}" height="${height}" fill="#fff"/>`,
   `<path d="M${left} ${top}V${height - bottom}H${width - right}V${top}" fill="none" stroke="#aaa"/>`,
-  ...phases.flatMap((phase) => {
-    const own = all.filter((each) => each.phase === phase);
+  ...parts.flatMap((part) => {
+    const own = all.filter((each) => each.part === part);
     const edge = own[0].at === all[0].at ? [] : [`<path d="M${x(own[0].at)} ${top}V${height - bottom}" stroke="#ddd"/>`];
-    return [...edge, word(x((own[0].at + own.at(-1).at) / 2), height - 18, phase, "middle"), line(inside.filter((each) => each.phase === phase).map((each) => `${x(each.at)},${loss.y(each.loss)}`), "#1f77b4")];
+    return [...edge, word(x((own[0].at + own.at(-1).at) / 2), height - 18, own[0].phase, "middle"), line(inside.filter((each) => each.part === part).map((each) => `${x(each.at)},${loss.y(each.loss)}`), "#1f77b4")];
   }),
   ...checks.map(({ at, validation }) => `<circle cx="${x(at)}" cy="${map.y(validation)}" r="3.5" fill="#d62728"/>`),
   word(left - 4, loss.y(loss.high), loss.high.toFixed(2), "end", "#1f77b4"),
@@ -63,4 +63,4 @@ const parts = [
   word(width - right, height - 4, `${before} steps`, "end"),
   "</svg>",
 ];
-process.stdout.write(`${parts.join("\n")}\n`);
+process.stdout.write(`${svg.join("\n")}\n`);
