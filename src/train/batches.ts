@@ -77,6 +77,27 @@ export function drawTags(plan: BatchPlan, indices: Int32Array, step: number): Ba
   return { tag_ids: { dtype: "int64", shape: [ids.length], data: BigInt64Array.from(ids, BigInt) }, targets: { dtype: "float32", shape, data: targets }, known: { dtype: "float32", shape, data: known } };
 }
 
+/** Powers of probabilities below 1 are probabilities at a temperature above 1: 2, at which a classifier's second and tenth guess count. */
+const softened = Math.sqrt;
+
+/**
+ * What a classifier says of the drawn tags `tagIds` [K] that stand for its classes: `is_class` [K], and `class_targets` [B, K], its
+ * probabilities at a temperature of 2, of which each photo's that it was asked about sum to 1.
+ */
+export function classTargets({ photos }: BatchPlan, indices: Int32Array, tagIds: Tensor, classes: ReadonlySet<number>): Batch {
+  const ids = Array.from(tagIds.data as BigInt64Array, Number);
+  const isClass = Float32Array.from(ids, (id) => Number(classes.has(id)));
+  const targets = new Float32Array(indices.length * ids.length);
+  indices.forEach((photo, row) => {
+    const { proposals } = photos[photo]!;
+    if (proposals === undefined) return;
+    const own = ids.map((id, column) => isClass[column]! * softened(Math.max(0, proposals[id]!)));
+    const sum = own.reduce((a, b) => a + b, 0);
+    if (sum > 0) targets.set(own.map((share) => share / sum), row * ids.length);
+  });
+  return { is_class: { dtype: "float32", shape: [ids.length], data: isClass }, class_targets: { dtype: "float32", shape: [indices.length, ids.length], data: targets } };
+}
+
 /** What is kept of the photos, as `tokens` or `image_embeds` [B, 1 + N, W]. `positions` gives each photo's place in the cache. */
 export function keptInputs(name: "tokens" | "image_embeds", cache: TokenCache, positions: Int32Array): BatchInputs {
   const count = cache.shape[0] * cache.shape[1];

@@ -41,6 +41,23 @@ export function distillationLoss(embedding: Value, feature: Value): Value {
   return reduceMean(abs(sub(embedding, feature)));
 }
 
+/** Logarithms of the softmax over the last of two axes. */
+function logSoftmax(logits: Value): Value {
+  const shifted = sub(logits, stopGradient(reduceMax(logits, [1], { keepDims: true })));
+  return sub(shifted, log(reduceSum(exp(shifted), [1], { keepDims: true })));
+}
+
+/**
+ * Distillation of a classifier (Hinton et al. 2015, arXiv 1503.02531): cross entropy of the softmax of `logits` [B, T] over the tags
+ * that stand for its classes (`classes` [T]: 1, else 0) with its softened probabilities `targets` [B, T], whose rows sum to 1, or
+ * are 0 where it was not asked. Summed over photos.
+ */
+export function classDistillationLoss(logits: Value, targets: Value, classes: Value): Value {
+  const of = (value: number): Value => scalar(value, logits.dtype);
+  const excluded = mul(sub(of(1), classes), of(-1e4));
+  return neg(reduceSum(mul(targets, mul(logSoftmax(add(logits, excluded)), classes))));
+}
+
 /**
  * Alignment of global embeddings [B, W] with mean tag embeddings [T, W]: cross entropy of the softmax over tags, at the
  * reweighting temperature, with the photo's tags as targets in equal parts; unknown tags stay out of the softmax. It takes
@@ -50,10 +67,7 @@ export function tagAlignmentLoss(global: Value, tagMeans: Value, logScale: Value
   const of = (value: number): Value => scalar(value, global.dtype);
   const logits = mul(matMul(global, tagMeans, { transB: true }), exp(logScale));
   const excluded = mul(sub(of(1), known), of(-1e4));
-  const masked = add(logits, excluded);
-  const top = stopGradient(reduceMax(masked, [1], { keepDims: true }));
-  const shifted = sub(masked, top);
-  const logProbabilities = sub(shifted, log(reduceSum(exp(shifted), [1], { keepDims: true })));
+  const logProbabilities = logSoftmax(add(logits, excluded));
   const present = mul(targets, known);
   const share = div(present, max(reduceSum(present, [1], { keepDims: true }), of(1)));
   return neg(reduceSum(mul(share, mul(logProbabilities, known))));

@@ -84,10 +84,12 @@ function unknownTag(file: string, name: string): never {
 }
 
 /** Kept tokens are the start's: an encoder that has trained since gives others. And they are of the model's size. */
-function checkPhases({ model, phases }: TrainConfig, file: string): void {
+function checkPhases({ model, phases, sources }: TrainConfig, file: string): void {
   const last = phases.findLastIndex((phase) => phase.from === "tokens");
   const trained = phases.findIndex((phase) => phase.from === "pixels" && rateScaleOf(phase)("visual_encoder.") > 0);
   if (trained >= 0 && trained < last) throw new TrainError("bad-train-config", `${file}: phase ${phases[last]!.name} trains on the start's tokens, after phase ${phases[trained]!.name} has trained the encoder: put it first`);
+  const distils = phases.find(({ losses }) => losses.classDistillation > 0);
+  if (distils !== undefined && !sources.some((source) => source.proposals === true)) throw new TrainError("bad-train-config", `${file}: phase ${distils.name} has a classDistillation, which is of what the proposer says: add "proposals": true to a source, or remove it`);
   // Swin's windows, and with them its tables of position biases, follow from the side.
   const sized = phases.find(({ from, imageSize }) => imageSize !== null && (from !== "pixels" || model.encoder.kind !== "mobilenet_v2"));
   if (sized !== undefined) throw new TrainError("bad-train-config", `${file}: phase ${sized.name} has an imageSize of its own, which is for phases from pixels of a mobilenet_v2 encoder: remove it`);

@@ -11,7 +11,7 @@ import { allLabels, encode, projectTokens, tagLogits, tokenWidth, type LabelRows
 import { globalEmbedding } from "../model/reweight.js";
 import { taggingHead } from "../model/tagging-head.js";
 import { adamW, clipFactor, globalNorm, type AdamWConfig } from "./adamw.js";
-import { alignmentAsymmetry, asymmetricLoss, distillationLoss, tagAlignmentLoss, taggingAsymmetry } from "./losses.js";
+import { alignmentAsymmetry, asymmetricLoss, classDistillationLoss, distillationLoss, tagAlignmentLoss, taggingAsymmetry } from "./losses.js";
 
 /** Weights of the loss terms; a term of weight 0 is not built. */
 export interface LossWeights {
@@ -21,6 +21,11 @@ export interface LossWeights {
   readonly textAlignment: number;
   /** L1 from the image embedding to a given feature. */
   readonly distillation: number;
+  /**
+   * Cross entropy with a classifier's softened probabilities (input `class_targets` [B, T]) over the tags of its classes (`is_class` [T]), of
+   * the logits without the tags' biases: these are as likely as a tag is among all photos, the classifier's classes among its own.
+   */
+  readonly classDistillation: number;
   /** Softmax alignment of the image embedding with mean tag embeddings. */
   readonly tagAlignment: number;
   /**
@@ -130,6 +135,11 @@ export function forwardGraph(p: Params, c: StepConfig): ForwardGraph {
   if (losses.distillation > 0) {
     const pooled = squeeze(slice(imageEmbeds, 1, 0, 1), 1);
     terms["distillation"] = mul(distillationLoss(pooled, input("feature", "float32", [batch, model.textWidth])), scalar(losses.distillation));
+  }
+  if (losses.classDistillation > 0) {
+    const evidence = labels.bias === null ? logits : sub(logits, labels.bias);
+    const given = classDistillationLoss(evidence, input("class_targets", "float32", [batch, tags]), input("is_class", "float32", [tags]));
+    terms["class_distillation"] = mul(given, scalar(losses.classDistillation));
   }
   let alignmentLogits: Value | null = null;
   if (losses.textAlignment > 0) {

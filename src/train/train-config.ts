@@ -49,7 +49,7 @@ export interface TrainPhase {
   readonly patience: number;
   /** Decay a step of an exponential moving average of the weights, which takes their place at the end of the phase where it validates better; 0: none. */
   readonly ema: number;
-  readonly losses: { readonly tagging: number; readonly distillation: number; readonly tagAlignment: number; readonly retention: number };
+  readonly losses: { readonly tagging: number; readonly distillation: number; readonly classDistillation: number; readonly tagAlignment: number; readonly retention: number };
 }
 
 /** What `ramplus train` reads. Paths are relative to the file's folder. */
@@ -211,7 +211,7 @@ function parsePhase(f: Fields): TrainPhase {
     cropArea: f.number("cropArea", 0.35, (v) => v > 0 && v <= 1),
     patience: f.number("patience", 0, (v) => Number.isInteger(v) && v >= 0),
     ema: f.number("ema", 0, (v) => v >= 0 && v < 1),
-    losses: f.object("losses").whole((l) => ({ tagging: l.number("tagging", 0), distillation: l.number("distillation", 0), tagAlignment: l.number("tagAlignment", 0), retention: l.number("retention", 0) })),
+    losses: f.object("losses").whole((l) => ({ tagging: l.number("tagging", 0), distillation: l.number("distillation", 0), classDistillation: l.number("classDistillation", 0), tagAlignment: l.number("tagAlignment", 0), retention: l.number("retention", 0) })),
   };
 }
 

@@ -9,7 +9,7 @@ import type { Tensor } from "../tensor/tensor.js";
 import type { Tag } from "../vocab/tag.js";
 import { defaultAdamW } from "./adamw.js";
 import { openAugmentWorkers, type AugmentWorkers } from "./augment-workers.js";
-import { batchesAhead, drawTags, keptInputs, photoOrder, pixelInputs, type Batch, type BatchPlan } from "./batches.js";
+import { batchesAhead, classTargets, drawTags, keptInputs, photoOrder, pixelInputs, type Batch, type BatchPlan } from "./batches.js";
 import { heldOutMap } from "./held-out-map.js";
 import type { TrainingPhoto } from "./photo-store.js";
 import { prepare, type HeadRun, type Prepared } from "./prepare-run.js";
@@ -98,7 +98,7 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, { 
       drawnTags: phase.drawnTags,
       from: phase.from,
       // Losses that are sums over photos become means, so that weights do not depend on the batch.
-      losses: { tagging: phase.losses.tagging / phase.batch, retention: phase.losses.retention / phase.batch, tagAlignment: phase.losses.tagAlignment / phase.batch, distillation: phase.losses.distillation, textAlignment: 0 },
+      losses: { tagging: phase.losses.tagging / phase.batch, retention: phase.losses.retention / phase.batch, tagAlignment: phase.losses.tagAlignment / phase.batch, distillation: phase.losses.distillation, classDistillation: phase.losses.classDistillation / phase.batch, textAlignment: 0 },
       chosenRows: prepared.head !== null || phase.losses.retention > 0,
       rateScale: rateScaleOf(phase),
       stochasticDepth: phase.stochasticDepth,
@@ -183,10 +183,11 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, { 
     return async (at) => {
       const indices = indicesOf(at);
       const feature = features === null || losses.distillation === 0 ? {} : { feature: rowsOf(features, model.textWidth, indices) };
-      const drawn = drawTags(plan, indices, at);
+      const drawn = { ...drawTags(plan, indices, at) };
+      if (losses.classDistillation > 0) Object.assign(drawn, classTargets(plan, indices, drawn["tag_ids"]!, new Set(proposed)));
       // A photo that cannot be read carries no loss, and the run goes on.
       const forget = (row: number, message: string): void => {
-        (drawn["known"]!.data as Float32Array).fill(0, row * drawnTags, (row + 1) * drawnTags);
+        for (const name of ["known", "class_targets"]) (drawn[name]?.data as Float32Array | undefined)?.fill(0, row * drawnTags, (row + 1) * drawnTags);
         options.onUnreadable?.(message);
       };
       const inputs = workers === null ? keptInputs(begin === "embeds" ? "image_embeds" : "tokens", cache!, positions) : pixelInputs(photos, model.encoder.imageSize, workers, seed, forget);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { drawTags, type BatchPlan } from "../../src/train/batches.js";
+import { classTargets, drawTags, type BatchPlan } from "../../src/train/batches.js";
 
 const tags = 200;
 const photos = Array.from({ length: 8 }, (_, i) => ({ name: String(i), targets: Int8Array.from({ length: tags }, (_t, id) => (id >= 160 ? -1 : id === 10 * i || id === 10 * i + 1 ? 1 : 0)), read: async () => new Uint8Array() }));
@@ -24,4 +24,14 @@ test("shown tags leave a quarter to others", () => {
   const shown = ids.filter((id) => id < 160 && id % 10 < 2 && id < 80);
   // Fourteen are decided: ten of them are drawn from the shown, and some of the rest may be shown by chance.
   assert.ok(shown.length >= 10 && shown.length < 14, String(shown.length));
+});
+
+test("a classifier's targets: softened, of the drawn tags that stand for its classes alone, summing to one; nothing of photos that it was not asked about", () => {
+  const said = Float32Array.from({ length: tags }, (_, id) => ({ 3: 0.64, 5: 0.04, 7: 0.09 })[id] ?? -1);
+  const asked = { ...plan, photos: [{ ...photos[0]!, proposals: said }, photos[1]!] };
+  const tagIds = { dtype: "int64", shape: [4], data: BigInt64Array.of(5n, 9n, 3n, 7n) } as const;
+  const { is_class, class_targets } = classTargets(asked, Int32Array.of(0, 1), tagIds, new Set([3, 5, 9]));
+  assert.deepEqual([...(is_class!.data as Float32Array)], [1, 1, 1, 0]);
+  assert.deepEqual(class_targets!.shape, [2, 4]);
+  [0.2, 0, 0.8, 0, 0, 0, 0, 0].forEach((share, i) => assert.ok(Math.abs(Number(class_targets!.data[i]) - share) < 1e-6, `${i}: ${class_targets!.data[i]}`));
 });

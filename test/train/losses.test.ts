@@ -7,7 +7,7 @@ import { input } from "../../src/graph/value.js";
 import { castTensor } from "../../src/tensor/cast.js";
 import type { DType } from "../../src/tensor/dtype.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
-import { asymmetricLoss, distillationLoss } from "../../src/train/losses.js";
+import { asymmetricLoss, classDistillationLoss, distillationLoss } from "../../src/train/losses.js";
 import { cosineRate, stepRate, warmupRate } from "../../src/train/schedules.js";
 import { readSafetensorsFixture } from "../read-safetensors.js";
 import { shared, sharedMissing } from "../shared-data.js";
@@ -76,4 +76,18 @@ test("schedules equal the reference's", { skip: sharedMissing("parity/schedules"
     for (const c of file[kind]) (c.lr as number[]).forEach((expected, i) => (checked++, close(rate((c.epochs ?? c.steps)[i], c), expected)));
   }
   assert.ok(checked > 20);
+});
+
+test("class distillation is the cross entropy over the tags of classes; its gradient is the difference of the distributions", () => {
+  const of = (shape: readonly number[], data: readonly number[]): Tensor => ({ dtype: "float64", shape, data: Float64Array.from(data) });
+  const logits = input("logits", "float64", [2, 4]);
+  const loss = classDistillationLoss(logits, input("targets", "float64", [2, 4]), input("classes", "float64", [4]));
+  // The third is no class; the second photo was not asked about.
+  const feeds = new Map([["logits", of([2, 4], [1, 2, 50, 0.5, 3, 1, 4, 1])], ["targets", of([2, 4], [0.5, 0.3, 0, 0.2, 0, 0, 0, 0])], ["classes", of([4], [1, 1, 0, 1])]]);
+  const [value, gradient] = evaluate([loss, gradients(loss, [logits])[0]!], feeds);
+  const sum = Math.exp(1) + Math.exp(2) + Math.exp(0.5);
+  const p = [Math.exp(1) / sum, Math.exp(2) / sum, 0, Math.exp(0.5) / sum];
+  const expected = -(0.5 * Math.log(p[0]!) + 0.3 * Math.log(p[1]!) + 0.2 * Math.log(p[3]!));
+  assert.ok(Math.abs(Number(value!.data[0]) - expected) < 1e-12);
+  [p[0]! - 0.5, p[1]! - 0.3, 0, p[3]! - 0.2, 0, 0, 0, 0].forEach((g, i) => assert.ok(Math.abs(Number(gradient!.data[i]) - g) < 1e-12, `${i}: ${gradient!.data[i]}, expected ${g}`));
 });

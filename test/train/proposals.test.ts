@@ -72,10 +72,12 @@ test("a run asks its classifier about the photos whose labels are silent, once; 
   await writeSafetensors(at("classifier/weights.safetensors"), [...encoder.map(([name, tensor]) => ({ name: name.replace("visual_encoder.", ""), tensor })), { name: "classifier.weight", tensor: zeros("float32", [3, width]) }, { name: "classifier.bias", tensor: float32([3], shares.map(Math.log)) }]);
   writeFileSync(at("classifier/classes.json"), JSON.stringify({ classes: ["n00000001", "n00000002", "n00000003"].map((wnid) => ({ wnid })) }));
   const config = JSON.parse(readFileSync(file, "utf8")) as object;
-  const phase = { name: "head", from: "tokens", steps: 2, batch: 8, drawnTags: 5, rate: 1e-2, losses: { tagging: 1, retention: 0.1 } };
+  const phase = { name: "head", from: "tokens", steps: 2, batch: 8, drawnTags: 5, rate: 1e-2, losses: { tagging: 1, retention: 0.1, classDistillation: 0.5 } };
   const write = (more: object): void => writeFileSync(file, JSON.stringify({ ...config, model: sizes, weights: "model", phases: [phase], sources: [{ set: "set", proposals: true, repeat: 2 }], ...more }));
   write({});
   await assert.rejects(train(file, { out: at("none"), device: "cpu" }), { code: "bad-train-config", message: /no proposer/ });
+  write({ sources: [{ set: "set" }], phases: [{ ...phase, losses: { ...phase.losses, classDistillation: 1 } }] });
+  await assert.rejects(train(file, { out: at("none"), device: "cpu" }), { code: "bad-train-config", message: /phase head.*classDistillation.*proposals/ });
   write({ proposer: "classifier", leaveOut: ["cat"] });
   let asked = 0;
   mkdirSync(at("run"));
@@ -88,6 +90,11 @@ test("a run asks its classifier about the photos whose labels are silent, once; 
   const before = asked;
   const result = await train(file, options);
   assert.equal(asked, before);
+  const logged = JSON.parse(readFileSync(at("run/log.jsonl"), "utf8").split("\n")[0]!) as Record<string, number>;
+  // It cannot be less than the entropy of the targets: of two classes with square roots of 0.5 and 0.3.
+  const share = Math.sqrt(0.5) / (Math.sqrt(0.5) + Math.sqrt(0.3));
+  const entropy = -share * Math.log(share) - (1 - share) * Math.log(1 - share);
+  assert.ok(logged["class_distillation"]! >= 0.5 * entropy - 1e-3 && logged["class_distillation"]! < 10, String(logged["class_distillation"]));
   // Of the held-out squares all are a fox with 0.3, which is not enough to fire.
   const finished = await finishModel(result, at("finished"), { report: at("thresholds.json") });
   assert.deepEqual(finished.map(({ en, by }) => `${en} ${by}`), ["red few", "green few", "blue few", "fox unknown", "cat unknown"]);

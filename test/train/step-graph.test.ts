@@ -32,7 +32,7 @@ function caseConfig(clipNorm: number | null): StepConfig {
     drawnTags: null,
     from: "pixels",
     chosenRows: false,
-    losses: { tagging: 1, textAlignment: 1, distillation: 1, tagAlignment: 0, retention: 0 },
+    losses: { tagging: 1, textAlignment: 1, distillation: 1, classDistillation: 0, tagAlignment: 0, retention: 0 },
     rateScale: (name) => (name === "label_embed" ? 0 : 1),
     stochasticDepth: 0,
     optimizer: defaultAdamW,

@@ -24,7 +24,7 @@ const config: StepConfig = {
   drawnTags: 6,
   from: "pixels",
   chosenRows: false,
-  losses: { tagging: 1, textAlignment: 0, distillation: 0.5, tagAlignment: 0.1, retention: 0.01 },
+  losses: { tagging: 1, textAlignment: 0, distillation: 0.5, classDistillation: 0.1, tagAlignment: 0.1, retention: 0.01 },
   rateScale: (name) => (name.startsWith("visual_encoder.") ? 0.1 : 1),
   stochasticDepth: 0.1,
   optimizer: { ...defaultAdamW, weightDecay: 0.01 },
