@@ -21,10 +21,7 @@ export interface LossWeights {
   readonly textAlignment: number;
   /** L1 from the image embedding to a given feature. */
   readonly distillation: number;
-  /**
-   * Cross entropy with a classifier's softened probabilities (input `class_targets` [B, T]) over the tags of its classes (`is_class` [T]), of
-   * the logits without the tags' biases: these are as likely as a tag is among all photos, the classifier's classes among its own.
-   */
+  /** Cross entropy with a classifier's softened probabilities (input `class_targets` [B, T]) over the tags of its classes (`is_class` [T]). */
   readonly classDistillation: number;
   /** Softmax alignment of the image embedding with mean tag embeddings. */
   readonly tagAlignment: number;
@@ -137,8 +134,7 @@ export function forwardGraph(p: Params, c: StepConfig): ForwardGraph {
     terms["distillation"] = mul(distillationLoss(pooled, input("feature", "float32", [batch, model.textWidth])), scalar(losses.distillation));
   }
   if (losses.classDistillation > 0) {
-    const evidence = labels.bias === null ? logits : sub(logits, labels.bias);
-    const given = classDistillationLoss(evidence, input("class_targets", "float32", [batch, tags]), input("is_class", "float32", [tags]));
+    const given = classDistillationLoss(logits, input("class_targets", "float32", [batch, tags]), input("is_class", "float32", [tags]));
     terms["class_distillation"] = mul(given, scalar(losses.classDistillation));
   }
   let alignmentLogits: Value | null = null;
