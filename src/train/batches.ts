@@ -77,7 +77,7 @@ export function drawTags(plan: BatchPlan, indices: Int32Array, step: number): Ba
   return { tag_ids: { dtype: "int64", shape: [ids.length], data: BigInt64Array.from(ids, BigInt) }, targets: { dtype: "float32", shape, data: targets }, known: { dtype: "float32", shape, data: known } };
 }
 
-/** Powers of probabilities below 1 are probabilities at a temperature above 1: 2, at which a classifier's second and tenth guess count. */
+/** A probability at a temperature of 2, but for the sum: enough for a classifier's second and tenth guess to count. */
 const softened = Math.sqrt;
 
 /**

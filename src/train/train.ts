@@ -171,6 +171,7 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, { 
 
   function batchMaker({ index, cache, positions, head }: Prepared, workers: AugmentWorkers | null, { from: begin, losses, batch, drawnTags, stochasticDepth, silence: weight }: TrainPhase, phaseNumber: number, branches: number): (step: number) => Promise<Batch> {
     const seed = config.seed * 1000 + phaseNumber;
+    const classes = new Set(proposed);
     // Those of which something is said.
     const spoken = new Set([...decided, ...proposed]);
     const undecided = index.tags.map((tag) => tag.id).filter((id) => !spoken.has(id));
@@ -183,8 +184,8 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, { 
     return async (at) => {
       const indices = indicesOf(at);
       const feature = features === null || losses.distillation === 0 ? {} : { feature: rowsOf(features, model.textWidth, indices) };
-      const drawn = { ...drawTags(plan, indices, at) };
-      if (losses.classDistillation > 0) Object.assign(drawn, classTargets(plan, indices, drawn["tag_ids"]!, new Set(proposed)));
+      const tagged = drawTags(plan, indices, at);
+      const drawn: Batch = { ...tagged, ...(losses.classDistillation > 0 && classTargets(plan, indices, tagged["tag_ids"]!, classes)) };
       // A photo that cannot be read carries no loss, and the run goes on.
       const forget = (row: number, message: string): void => {
         for (const name of ["known", "class_targets"]) (drawn[name]?.data as Float32Array | undefined)?.fill(0, row * drawnTags, (row + 1) * drawnTags);
