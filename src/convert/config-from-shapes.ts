@@ -50,7 +50,7 @@ export function configFromShapes(file: string, shapes: ReadonlyMap<string, Shape
 }
 
 function encoderFromShapes(file: string, shapes: ReadonlyMap<string, Shape>, of: (name: string) => Shape, count: (name: (i: number) => string) => number, hints: ShapeHints): EncoderConfig {
-  if (shapes.has("visual_encoder.stem.weight")) return { kind: "mobilenet_v2", imageSize: hints.imageSize ?? 224 };
+  if (shapes.has("visual_encoder.stem.weight")) return { kind: "mobilenet_v2", imageSize: hints.imageSize ?? 224, ...(shapes.has("visual_encoder.side_network.head.weight") && { sideNetwork: true }) };
   const [embedWidth, , patchSize] = of("visual_encoder.patch_embed.proj.weight") as [number, number, number];
   const block = (stage: number, i: number): string => `visual_encoder.layers.${stage}.blocks.${i}`;
   const table = (stage: number): Shape => of(`${block(stage, 0)}.attn.relative_position_bias_table`);

@@ -19,6 +19,12 @@ export interface MobileNetV2Config {
   readonly kind: "mobilenet_v2";
   /** Side of the square input, in pixels: a multiple of 32. */
   readonly imageSize: number;
+  /**
+   * The blocks from the eighth on and the head are there a second time, with weights of their own, beside the first: what was pretrained
+   * stays in one while the other learns (side-tuning: Zhang et al. 2020, arXiv 1912.13503). Tokens are those of both, joined.
+   * @default false
+   */
+  readonly sideNetwork?: boolean;
 }
 
 export type EncoderConfig = SwinConfig | MobileNetV2Config;
@@ -50,7 +56,7 @@ export interface RamConfig {
 
 /** Width of the encoder's tokens. */
 export function encoderWidth(c: EncoderConfig): number {
-  return c.kind === "swin" ? c.embedWidth * 2 ** (c.depths.length - 1) : 1280;
+  return c.kind === "swin" ? c.embedWidth * 2 ** (c.depths.length - 1) : c.sideNetwork === true ? 2560 : 1280;
 }
 
 /** Side of the grid of tokens that the encoder gives. */

@@ -20,20 +20,46 @@ const groups = [
 ] as const;
 
 const headWidth = 1280;
+/** Blocks that a side network shares with the first: they see edges and textures, which no training changes much. */
+const sharedBlocks = 7;
 const relu6 = (x: Value): Value => clip(x, { min: 0, max: 6 });
 
-/** Tokens [B, 1 + N, 1280] of images [B, 3, S, S]: row 0 is the mean of the N = (S/32)² places of the network's head. */
+/**
+ * Tokens [B, 1 + N, 1280] of images [B, 3, S, S]: row 0 is the mean of the N = (S/32)² places of the network's head. With a side network
+ * [B, 1 + N, 2560], its own after the first's.
+ */
 export function mobileNetV2(image: Value, p: Params, c: MobileNetV2Config, hooks: NetworkHooks = {}): Value {
   if (c.imageSize % 32 !== 0) throw new ModelError("bad-model-config", `MobileNetV2 needs an image size divisible by 32, received ${c.imageSize}`);
-  let x = relu6(convolution(image, p.at("stem"), 32, { stride: 2 }));
-  let index = 0;
-  for (const [expansion, channels, repeats, stride] of groups) {
-    for (let i = 0; i < repeats; i++, index++) x = block(x, p.at("blocks").at(index), expansion, channels, i === 0 ? stride : 1, (y) => hooks.residual?.(y, index) ?? y);
-  }
+  const shared = through(relu6(convolution(image, p.at("stem"), 32, { stride: 2 })), p, blocks.slice(0, sharedBlocks), hooks);
+  const own = blocks.slice(sharedBlocks);
+  const x = through(shared, p, own, hooks);
   hooks.observe?.("tokens_320", x);
-  const head = relu6(pointwise(x, p.at("head"), headWidth)); // [B, 1280, S/32, S/32]
-  const side = c.imageSize / 32;
-  const places = transpose(reshape(head, [image.shape[0]!, headWidth, side * side]), [0, 2, 1]);
+  const tokens = headTokens(x, p);
+  if (c.sideNetwork !== true) return tokens;
+  const side = p.at("side_network");
+  return concat([tokens, headTokens(through(shared, side, own, {}), side)], 2);
+}
+
+interface Block {
+  readonly index: number;
+  readonly expansion: number;
+  readonly channels: number;
+  readonly stride: number;
+}
+
+const blocks: readonly Block[] = groups
+  .flatMap(([expansion, channels, repeats, stride]) => Array.from({ length: repeats }, (_, i) => ({ expansion, channels, stride: i === 0 ? stride : 1 })))
+  .map((block, index) => ({ index, ...block }));
+
+function through(x: Value, p: Params, some: readonly Block[], hooks: NetworkHooks): Value {
+  return some.reduce((y, { index, expansion, channels, stride }) => block(y, p.at("blocks").at(index), expansion, channels, stride, (z) => hooks.residual?.(z, index) ?? z), x);
+}
+
+/** The head's output [B, 1280, S/32, S/32] of features [B, 320, S/32, S/32], as tokens after their mean. */
+function headTokens(x: Value, p: Params): Value {
+  const head = relu6(pointwise(x, p.at("head"), headWidth));
+  const [batch, side] = [x.shape[0]!, x.shape[2] as number];
+  const places = transpose(reshape(head, [batch, headWidth, side * side]), [0, 2, 1]);
   return concat([reduceMean(places, [1], { keepDims: true }), places], 1);
 }
 

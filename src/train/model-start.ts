@@ -16,6 +16,7 @@ import { float32, type Tensor } from "../tensor/tensor.js";
 import { indexTags } from "../vocab/tag-index.js";
 import type { Tag } from "../vocab/tag.js";
 import { initialWeights } from "./initial-weights.js";
+import { hasSideNetwork } from "./side-start.js";
 import { parseNetwork } from "./train-config.js";
 import { TrainError } from "./train-error.js";
 
@@ -116,7 +117,7 @@ function unfolded(name: string, shape: Shape, folds: ReadonlyMap<string, Value>,
 export function startFromModel(model: RamConfig, tags: readonly Tag[], start: ModelStart, seed: number): Map<string, Tensor> {
   const { encoder: _e, tags: _t, ...sizes } = model;
   const { encoder, tags: _s, ...given } = start.model;
-  if (JSON.stringify(sortedSizes(sizes)) !== JSON.stringify(sortedSizes(given)) || encoder.kind !== model.encoder.kind) throw new TrainError("wrong-weight", `the model to start from has sizes ${JSON.stringify(given)}; the configuration asks for ${JSON.stringify(sizes)}`);
+  if (JSON.stringify(sortedSizes(sizes)) !== JSON.stringify(sortedSizes(given)) || encoder.kind !== model.encoder.kind || hasSideNetwork(encoder) !== hasSideNetwork(model.encoder)) throw new TrainError("wrong-weight", `the model to start from has sizes ${JSON.stringify(given)}; the configuration asks for ${JSON.stringify(sizes)}`);
   const fresh = initialWeights(model, seed);
   const weights = new Map<string, Tensor>([...fresh, ...start.weights]);
   const [rows, biases] = [fresh.get("label_embed")!, fresh.get("similarity_bias")];

@@ -20,9 +20,10 @@ import { readLabelChanges, withLabelChanges } from "./label-changes.js";
 import { readModelStart, startFromModel } from "./model-start.js";
 import { keptOutputs, type KeptFrom } from "./kept-outputs.js";
 import { loadSource, type TrainingPhoto } from "./photo-store.js";
-import { scorePhotos } from "./score-photos.js";
+import { runOverPhotos, scorePhotos } from "./score-photos.js";
 import { proposalsFor } from "./proposals.js";
-import { readClassifier } from "./read-classifier.js";
+import { readClassifier, type Classifier } from "./read-classifier.js";
+import { hasSideNetwork, hasSideWeights, sideEncoder, withoutSideNetwork, withSideNetwork } from "./side-start.js";
 import type { TokenCache } from "./token-cache.js";
 import { parseTrainConfig, rateScaleOf, type TrainConfig } from "./train-config.js";
 import { TrainError } from "./train-error.js";
@@ -84,7 +85,8 @@ function unknownTag(file: string, name: string): never {
 }
 
 /** Kept tokens are the start's: an encoder that has trained since gives others. And they are of the model's size. */
-function checkPhases({ model, phases, sources }: TrainConfig, file: string): void {
+function checkPhases({ model, phases, sources, classifier, weights }: TrainConfig, file: string): void {
+  if (hasSideNetwork(model.encoder) && classifier !== null && weights === null) throw new TrainError("bad-train-config", `${file}: a side network begins with the classifier where the rest begins with weights of a network that was trained: add "weights", or remove sideNetwork`);
   const last = phases.findLastIndex((phase) => phase.from === "tokens");
   const trained = phases.findIndex((phase) => phase.from === "pixels" && rateScaleOf(phase)("visual_encoder.") > 0);
   if (trained >= 0 && trained < last) throw new TrainError("bad-train-config", `${file}: phase ${phases[last]!.name} trains on the start's tokens, after phase ${phases[trained]!.name} has trained the encoder: put it first`);
@@ -131,7 +133,11 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
   if (config.classifier === null || config.weights !== null) {
     const fromTokens = config.phases.some((phase) => phase.from === "tokens");
     if (fromTokens && config.weights === null) throw new TrainError("bad-train-config", `${file}: a phase from tokens needs a classifier or weights to start from`);
-    const read = (path: string): Promise<TrainingState> => startWeights(resolve(base, path), model, tags, config.seed);
+    const classifier = config.classifier === null ? null : await readClassifier(resolve(base, config.classifier));
+    const read = async (path: string): Promise<TrainingState> => {
+      const found = await startWeights(resolve(base, path), model, tags, config.seed);
+      return hasSideNetwork(model.encoder) && !hasSideWeights(found) ? withSide(shared, found, classifier ?? noClassifier(file, path), options) : found;
+    };
     const given = config.weights === null ? initialWeights(model, config.seed) : await read(config.weights);
     const start = config.blend === null ? given : blended(given, await read(config.blend.with), config.blend.share);
     const distils = config.weights !== null && config.phases.some((phase) => phase.losses.distillation > 0);
@@ -159,10 +165,33 @@ async function keptTokens(shared: KeptFrom, encoder: TrainingState, options: Tra
   return { cache, positions: Int32Array.from(shared.photos, (photo) => places.get(photo.name)!) };
 }
 
-/** The weights of another run's state, or of a model folder. */
+/** The weights of another run's state, or of a model folder; without a side network where they have none. */
 async function startWeights(path: string, model: RamConfig, tags: readonly Tag[], seed: number): Promise<TrainingState> {
   const info = await stat(path).catch(() => null);
-  return info?.isDirectory() === true ? startFromModel(model, tags, await readModelStart(path), seed) : weightsOnly(await readSafetensors(path));
+  if (info?.isDirectory() !== true) return weightsOnly(await readSafetensors(path));
+  const start = await readModelStart(path);
+  return startFromModel(hasSideNetwork(start.model.encoder) ? model : withoutSideNetwork(model), tags, start, seed);
+}
+
+function noClassifier(file: string, path: string): never {
+  throw new TrainError("bad-train-config", `${file}: ${path} has no side network, and there is no classifier for it to begin with`);
+}
+
+/** Photos whose features tell where their middle is. */
+const middlePhotos = 1000;
+
+/** The weights with a side network, which begins with the classifier's. */
+async function withSide(shared: KeptFrom, given: TrainingState, classifier: Classifier, options: TrainOptions): Promise<TrainingState> {
+  const { model, photos } = shared;
+  const stride = Math.max(1, photos.length / middlePhotos);
+  const some = Array.from({ length: Math.floor(photos.length / stride) }, (_, i) => photos[Math.floor(i * stride)]!);
+  const pooled = (image: Value, p: Params): Value => slice(encode(image, p, model), 1, 0, 1);
+  const features: Float32Array[] = [];
+  for await (const { output } of runOverPhotos(some, model.encoder.imageSize, shared.config.normalisation, pooled, sideEncoder(given, classifier), options)) {
+    const width = encoderWidth(model.encoder);
+    for (let at = 0; at < output.data.length; at += width) features.push(output.data.slice(at, at + width));
+  }
+  return withSideNetwork(given, classifier, features);
 }
 
 /** Weights between two of the same network. */

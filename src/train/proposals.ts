@@ -11,6 +11,7 @@ import type { TagIndex } from "../vocab/tag-index.js";
 import { keptOutputs, type KeptFrom } from "./kept-outputs.js";
 import type { TrainingPhoto } from "./photo-store.js";
 import { readClassifier, type Classifier } from "./read-classifier.js";
+import { withoutSideNetwork } from "./side-start.js";
 import { TrainError } from "./train-error.js";
 import type { TrainOptions } from "./train-options.js";
 
@@ -60,7 +61,8 @@ export function createProposer(wnids: readonly (string | null)[], index: TagInde
 
 /** What the configuration's classifier says of the photos whose labels are silent: the tags of which it speaks, and how a photo gets its proposals. */
 export async function proposalsFor(silent: KeptFrom, { base, index, file, leftOut }: { readonly base: string; readonly index: TagIndex; readonly file: string; readonly leftOut: readonly number[] }, options: TrainOptions): Promise<{ proposed: number[]; fill: (photo: TrainingPhoto) => TrainingPhoto }> {
-  const { config, model, photos } = silent;
+  const { config, photos } = silent;
+  const model = withoutSideNetwork(silent.model);
   if (photos.length === 0) return { proposed: [], fill: (photo) => photo };
   if (config.proposer === null) throw new TrainError("bad-train-config", `${file}: a source has proposals, and there is no proposer to make them`);
   const classifier = await readClassifier(resolve(base, config.proposer));

@@ -56,9 +56,12 @@ export interface TrainPhase {
 export interface TrainConfig {
   readonly model: { readonly encoder: EncoderConfig; readonly textWidth: number; readonly descriptions: number; readonly head: HeadConfig; readonly similarity: boolean };
   readonly vocabulary: string;
-  /** Folder of the classifier to start from (weights.safetensors, classes.json), or null: fresh weights. */
+  /**
+   * Folder of the classifier to start from (weights.safetensors, classes.json), or null: fresh weights. With `weights` of a network without
+   * a side network, where the model has one: what this begins with.
+   */
   readonly classifier: string | null;
-  /** Weights to go on from: another run's state (.safetensors), or a model folder, whose tags keep their rows by name. An alternative to `classifier`. */
+  /** Weights to go on from: another run's state (.safetensors), or a model folder, whose tags keep their rows by name. */
   readonly weights: string | null;
   /** Weights to mix into these: (1 - share) of `weights`, `share` of these. Null: none. Between a model and what was trained from it, what was learnt stays and what was forgotten returns (Wortsman et al. 2022, arXiv 2109.01903). */
   readonly blend: { readonly with: string; readonly share: number } | null;
@@ -170,7 +173,7 @@ class Fields {
 }
 
 function parseEncoder(f: Fields): EncoderConfig {
-  if (f.choice("kind", ["mobilenet_v2", "swin"]) === "mobilenet_v2") return { kind: "mobilenet_v2", imageSize: f.count("imageSize") };
+  if (f.choice("kind", ["mobilenet_v2", "swin"]) === "mobilenet_v2") return { kind: "mobilenet_v2", imageSize: f.count("imageSize"), ...(f.boolean("sideNetwork", false) && { sideNetwork: true }) };
   return {
     kind: "swin",
     imageSize: f.count("imageSize"),
