@@ -20,10 +20,10 @@ import { readLabelChanges, withLabelChanges } from "./label-changes.js";
 import { readModelStart, startFromModel } from "./model-start.js";
 import { keptOutputs, type KeptFrom } from "./kept-outputs.js";
 import { loadSource, type TrainingPhoto } from "./photo-store.js";
-import { runOverPhotos, scorePhotos } from "./score-photos.js";
+import { scorePhotos } from "./score-photos.js";
 import { proposalsFor } from "./proposals.js";
-import { readClassifier, type Classifier } from "./read-classifier.js";
-import { hasSideNetwork, hasSideWeights, sideEncoder, withoutSideNetwork, withSideNetwork } from "./side-start.js";
+import { readClassifier } from "./read-classifier.js";
+import { hasSideNetwork, hasSideWeights, startSideNetwork, withoutSideNetwork } from "./side-start.js";
 import type { TokenCache } from "./token-cache.js";
 import { parseTrainConfig, rateScaleOf, type TrainConfig } from "./train-config.js";
 import { TrainError } from "./train-error.js";
@@ -136,7 +136,7 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
     const classifier = config.classifier === null ? null : await readClassifier(resolve(base, config.classifier));
     const read = async (path: string): Promise<TrainingState> => {
       const found = await startWeights(resolve(base, path), model, tags, config.seed);
-      return hasSideNetwork(model.encoder) && !hasSideWeights(found) ? withSide(shared, found, classifier ?? noClassifier(file, path), options) : found;
+      return hasSideNetwork(model.encoder) && !hasSideWeights(found) ? startSideNetwork(shared, found, classifier ?? noClassifier(file, path), options) : found;
     };
     const given = config.weights === null ? initialWeights(model, config.seed) : await read(config.weights);
     const start = config.blend === null ? given : blended(given, await read(config.blend.with), config.blend.share);
@@ -175,23 +175,6 @@ async function startWeights(path: string, model: RamConfig, tags: readonly Tag[]
 
 function noClassifier(file: string, path: string): never {
   throw new TrainError("bad-train-config", `${file}: ${path} has no side network, and there is no classifier for it to begin with`);
-}
-
-/** Photos whose features tell where their middle is. */
-const middlePhotos = 1000;
-
-/** The weights with a side network, which begins with the classifier's. */
-async function withSide(shared: KeptFrom, given: TrainingState, classifier: Classifier, options: TrainOptions): Promise<TrainingState> {
-  const { model, photos } = shared;
-  const stride = Math.max(1, photos.length / middlePhotos);
-  const some = Array.from({ length: Math.floor(photos.length / stride) }, (_, i) => photos[Math.floor(i * stride)]!);
-  const pooled = (image: Value, p: Params): Value => slice(encode(image, p, model), 1, 0, 1);
-  const features: Float32Array[] = [];
-  for await (const { output } of runOverPhotos(some, model.encoder.imageSize, shared.config.normalisation, pooled, sideEncoder(given, classifier), options)) {
-    const width = encoderWidth(model.encoder);
-    for (let at = 0; at < output.data.length; at += width) features.push(output.data.slice(at, at + width));
-  }
-  return withSideNetwork(given, classifier, features);
 }
 
 /** Weights between two of the same network. */

@@ -92,6 +92,8 @@ test("what the side network begins with: the classifier's blocks, and its featur
   assert.ok(Math.abs(side / own - 1) < 1e-3, `${side} ${own}`);
   const sums = pooled.map((feature) => part(feature, 1280).map((v, i) => v + sideBias[i]!)).reduce((a, b) => a.map((v, i) => v + b[i]!));
   assert.ok(sums.every((v) => Math.abs(v / pooled.length) < 1e-4 * own), sums.join());
+  const lacking = { ...classifier, encoder: new Map([...classifier.encoder].filter(([name]) => name !== "head.bias")) };
+  assert.throws(() => sideEncoder(given, lacking), { code: "missing-weight", message: /has no weight head\.bias/ });
   const few = { ...classifier, rows: new Map([...classifier.rows].slice(0, 16)) };
   assert.throws(() => withSideNetwork(given, few, pooled), { code: "bad-train-config", message: /16 classes, textWidth 16/ });
 });
