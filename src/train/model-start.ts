@@ -117,7 +117,7 @@ function unfolded(name: string, shape: Shape, folds: ReadonlyMap<string, Value>,
 export function startFromModel(model: RamConfig, tags: readonly Tag[], start: ModelStart, seed: number): Map<string, Tensor> {
   const { encoder: _e, tags: _t, ...sizes } = model;
   const { encoder, tags: _s, ...given } = start.model;
-  if (JSON.stringify(sortedSizes(sizes)) !== JSON.stringify(sortedSizes(given)) || encoder.kind !== model.encoder.kind || hasSideNetwork(encoder) !== hasSideNetwork(model.encoder)) throw new TrainError("wrong-weight", `the model to start from has sizes ${JSON.stringify(given)}; the configuration asks for ${JSON.stringify(sizes)}`);
+  if (JSON.stringify(sortedSizes(sizes)) !== JSON.stringify(sortedSizes(given)) || encoder.kind !== model.encoder.kind || hasSideNetwork(encoder) !== hasSideNetwork(model.encoder)) throw new TrainError("wrong-weight", `the model to start from has sizes ${JSON.stringify({ encoder, ...given })}; the configuration asks for ${JSON.stringify({ encoder: model.encoder, ...sizes })}`);
   const fresh = initialWeights(model, seed);
   const weights = new Map<string, Tensor>([...fresh, ...start.weights]);
   const [rows, biases] = [fresh.get("label_embed")!, fresh.get("similarity_bias")];

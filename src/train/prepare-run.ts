@@ -133,7 +133,7 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
   if (config.classifier === null || config.weights !== null) {
     const fromTokens = config.phases.some((phase) => phase.from === "tokens");
     if (fromTokens && config.weights === null) throw new TrainError("bad-train-config", `${file}: a phase from tokens needs a classifier or weights to start from`);
-    const classifier = config.classifier === null ? null : await readClassifier(resolve(base, config.classifier));
+    const classifier = config.classifier === null || !hasSideNetwork(model.encoder) ? null : await readClassifier(resolve(base, config.classifier));
     const read = async (path: string): Promise<TrainingState> => {
       const found = await startWeights(resolve(base, path), model, tags, config.seed);
       return hasSideNetwork(model.encoder) && !hasSideWeights(found) ? startSideNetwork(shared, found, classifier ?? noClassifier(file, path), options) : found;
