@@ -1,5 +1,5 @@
 import { mkdir } from "node:fs/promises";
-import { join, relative, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { readModelFolder } from "../bundle/model-folder.js";
 import { modelId } from "../bundle/model-id.js";
 import { encoderGrid, type RamConfig } from "../model/config.js";
@@ -13,7 +13,7 @@ import { finetuneReport, type FinetuneResult } from "./finetune-report.js";
 import { keptEmbeddings, scoreEmbeddings } from "./kept-embeddings.js";
 import { weightsOfAll, weightsOfTags } from "./label-rows.js";
 import { readHeadStart } from "./model-start.js";
-import { loadSource, type TrainingPhoto } from "./photo-store.js";
+import { loadSource, nameWithin, type TrainingPhoto } from "./photo-store.js";
 import type { Prepared } from "./prepare-run.js";
 import type { TrainConfig } from "./train-config.js";
 import { TrainError } from "./train-error.js";
@@ -53,8 +53,7 @@ export async function finetuneHead(folder: string, photos: string, options: Fine
   const ids = [...judged, ...Array.from(permutation(others.length, seededRandom(seed, 7)).subarray(0, heldTags), (i) => others[i]!)];
   // What cannot be read has no embedding, and was told of when the embeddings were made.
   const known = loaded.photos.filter(({ name }) => places.has(name)).map((photo) => ({ ...photo, targets: Int8Array.from(ids, (id) => photo.targets[id]!) }));
-  // By the name within the folder, so that a folder that is moved keeps the same photos out.
-  const outside = ({ name }: TrainingPhoto): boolean => seededRandom(seed, 4, ...new TextEncoder().encode(labels === undefined ? name : relative(source.path, name)))() < share;
+  const outside = (photo: TrainingPhoto): boolean => seededRandom(seed, 4, ...new TextEncoder().encode(nameWithin(source, ".", photo)))() < share;
   const [training, heldOut] = [known.filter((photo) => !outside(photo)), known.filter(outside)];
   if (training.length === 0 || heldOut.length === 0) throw new TrainError("too-few-photos", `${photos}: ${known.length} photos that can be read, too few to keep some out`);
   const positions = (of: readonly TrainingPhoto[]): Int32Array => Int32Array.from(of, ({ name }) => places.get(name)!);

@@ -1,4 +1,4 @@
-import { dirname, join, resolve, sep } from "node:path";
+import { dirname, join, relative, resolve, sep } from "node:path";
 import { DataError } from "../data/data-error.js";
 import { openImageFolder } from "../data/image-folder.js";
 import type { CaptionTargets } from "../data/caption-targets.js";
@@ -109,6 +109,11 @@ async function loadShards({ limit, captions = false }: TrainSource, folder: stri
 async function captionsOf(labels: ReadonlyMap<string, PhotoLabels>, index: TagIndex): Promise<CaptionTargets> {
   const { createCaptionTargets } = await import("../data/caption-targets.js");
   return createCaptionTargets([...labels.values()].map(({ captions }) => captions), index);
+}
+
+/** A photo's name within its source, by which it is kept out or not: a folder that is moved keeps the same photos out. */
+export function nameWithin({ kind, path }: TrainSource, base: string, { name }: TrainingPhoto): string {
+  return kind === "set" ? name : relative(resolve(base, path), name);
 }
 
 async function loadFolder({ limit, path }: TrainSource, folder: string, index: TagIndex, seed: number): Promise<LoadedSource> {

@@ -19,7 +19,7 @@ import { initialWeights } from "./initial-weights.js";
 import { readLabelChanges, withLabelChanges } from "./label-changes.js";
 import { readModelStart, startFromModel } from "./model-start.js";
 import { keptOutputs, type KeptFrom } from "./kept-outputs.js";
-import { loadSource, type TrainingPhoto } from "./photo-store.js";
+import { loadSource, nameWithin, type TrainingPhoto } from "./photo-store.js";
 import { scorePhotos } from "./score-photos.js";
 import { proposalsFor } from "./proposals.js";
 import { readClassifier } from "./read-classifier.js";
@@ -115,7 +115,7 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
   for (const source of config.sources) {
     const loaded = await loadSource(source, base, index, config.seed, options.signal);
     for (const id of loaded.covered) decided.add(id);
-    const outside = ({ name }: TrainingPhoto): boolean => seededRandom(config.seed, 4, ...new TextEncoder().encode(name))() < config.heldOut;
+    const outside = (photo: TrainingPhoto): boolean => seededRandom(config.seed, 4, ...new TextEncoder().encode(nameWithin(source, base, photo)))() < config.heldOut;
     heldOut.push(...loaded.photos.filter(outside));
     const inside = loaded.photos.filter((photo) => !outside(photo));
     for (let time = 0; time < (source.repeat ?? 1); time++) photos.push(...inside);
