@@ -54,9 +54,12 @@ export interface RamConfig {
   readonly similarity: boolean;
 }
 
+/** Whether an encoder has a side network. */
+export const hasSideNetwork = (c: EncoderConfig): boolean => c.kind === "mobilenet_v2" && c.sideNetwork === true;
+
 /** Width of the encoder's tokens. */
 export function encoderWidth(c: EncoderConfig): number {
-  return c.kind === "swin" ? c.embedWidth * 2 ** (c.depths.length - 1) : c.sideNetwork === true ? 2560 : 1280;
+  return c.kind === "swin" ? c.embedWidth * 2 ** (c.depths.length - 1) : hasSideNetwork(c) ? 2 * 1280 : 1280;
 }
 
 /** Side of the grid of tokens that the encoder gives. */

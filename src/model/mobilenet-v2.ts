@@ -20,7 +20,7 @@ const groups = [
 ] as const;
 
 const headWidth = 1280;
-/** Blocks that a side network shares with the first: they see edges and textures, which no training changes much. */
+/** Blocks that a side network shares with the first: a classifier's later blocks were as good on blocks that had trained on other photos as on its own. */
 const sharedBlocks = 7;
 const relu6 = (x: Value): Value => clip(x, { min: 0, max: 6 });
 

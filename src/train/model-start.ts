@@ -6,7 +6,7 @@ import { inferenceGraph } from "../convert/inference-graph.js";
 import { evaluate, parametersOf } from "../graph/evaluate.js";
 import { Params } from "../graph/params.js";
 import type { Value } from "../graph/value.js";
-import type { RamConfig } from "../model/config.js";
+import { hasSideNetwork, type RamConfig } from "../model/config.js";
 import { ramGraphs } from "../model/ram-plus.js";
 import { readOnnx } from "../onnx/read-onnx.js";
 import { castTensor } from "../tensor/cast.js";
@@ -16,7 +16,6 @@ import { float32, type Tensor } from "../tensor/tensor.js";
 import { indexTags } from "../vocab/tag-index.js";
 import type { Tag } from "../vocab/tag.js";
 import { initialWeights } from "./initial-weights.js";
-import { hasSideNetwork } from "./side-start.js";
 import { parseNetwork } from "./train-config.js";
 import { TrainError } from "./train-error.js";
 

@@ -1,7 +1,7 @@
 import { slice } from "../graph/ops/structure.js";
 import { Params } from "../graph/params.js";
 import { input, type Value } from "../graph/value.js";
-import { encoderWidth, type EncoderConfig, type RamConfig } from "../model/config.js";
+import { encoderWidth, type RamConfig } from "../model/config.js";
 import { mobileNetV2 } from "../model/mobilenet-v2.js";
 import { encode } from "../model/ram-plus.js";
 import { float32, type Tensor } from "../tensor/tensor.js";
@@ -14,9 +14,6 @@ import { runOverPhotos } from "./score-photos.js";
 import { TrainError } from "./train-error.js";
 import type { TrainOptions } from "./train-options.js";
 import type { TrainingState } from "./trainer.js";
-
-/** Whether an encoder has a side network. */
-export const hasSideNetwork = (c: EncoderConfig): boolean => c.kind === "mobilenet_v2" && c.sideNetwork === true;
 
 /** The same network without its side network. */
 export function withoutSideNetwork(model: RamConfig): RamConfig {
