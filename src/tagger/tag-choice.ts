@@ -10,7 +10,7 @@ import { fitsPattern } from "./wildcards.js";
 
 /** Which tags photos are held against. */
 export interface TagChoiceOptions {
-  /** Banks of tags. Tags do not see each other: what else is looked for changes no score. @default none */
+  /** Banks of tags. What else is looked for changes no score: only tags of the same bank, or of the model, are lifted by those that imply them. @default none */
   readonly banks?: readonly TagBank[];
   /** Look for the model's own tags. @default where no banks are given */
   readonly builtIn?: boolean;

@@ -13,6 +13,7 @@ import type { Device, SessionOptions } from "../runtime/device.js";
 import { openSession, type RuntimeSession } from "../runtime/session.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { impliedLift, type LiftImplied } from "../vocab/lift-implied.js";
 import { classTexts } from "../vocab/prompt-templates.js";
 import type { Tag } from "../vocab/tag.js";
 import { openSetThreshold, type BankTag, type TagBank, type WordEncoder } from "../vocab/tag-bank.js";
@@ -24,7 +25,7 @@ import { impliedPruner, type Prune } from "./prune-implied.js";
 import { KeptFeatures } from "./kept-features.js";
 import { checkSelectOptions, probability, selectTags, type SelectOptions, type TagScore } from "./select-tags.js";
 import { calibratedChoice, choiceForPrecision, loadCalibration, withCalibration } from "./tag-calibration.js";
-import { chosenScores, chooseTags, ownTags, type ChosenTag, type TagChoice, type TagChoiceOptions } from "./tag-choice.js";
+import { chosenScores, chooseTags, ownTags, type ChosenTag, type TagChoice, type TagChoiceOptions, type TagSource } from "./tag-choice.js";
 import { TaggerError } from "./tagger-error.js";
 import { untilAborted } from "./until-aborted.js";
 import { workAhead, type Made } from "./work-ahead.js";
@@ -50,7 +51,7 @@ export interface TaggerOptions extends Pick<SessionOptions, "device" | "threads"
 export interface TagOptions extends SelectOptions, TagChoiceOptions, LoadOptions {
   /** Give the scores of all tags looked for too, in id order (`Tagger.chosenTags`). @default false */
   readonly scores?: boolean;
-  /** Give the logits of all tags looked for too, in id order: what the scores are made of. @default false */
+  /** Give the network's logits of all tags looked for too, in id order: what the scores are made of, before implied tags are lifted. @default false */
   readonly logits?: boolean;
 }
 
@@ -114,6 +115,7 @@ export class Tagger implements AsyncDisposable {
   private readonly decoding = atMost(Math.min(4, availableParallelism()));
   private banks: Promise<BankRunner> | null = null;
   private readonly words = new Map<string, BankTag>();
+  private readonly lifts = new WeakMap<readonly (Tag | BankTag)[], LiftImplied>();
   private openedEncoder: Promise<WordEncoder> | null = null;
   private readonly calibrated: ReturnType<typeof calibrationIndex> | null;
 
@@ -300,7 +302,7 @@ export class Tagger implements AsyncDisposable {
     return batch.map(({ item: image, output }): TagOutcome<I> => {
       if ("error" in output) return { image, error: output.error };
       const own = logits[row++]!;
-      const { tags, scores, best } = chosenScores(choice, own.map(probability));
+      const { tags, scores, best } = chosenScores(choice, this.scoresOf(own, choice));
       const { decode, preprocess } = output;
       return {
         image,
@@ -353,6 +355,26 @@ export class Tagger implements AsyncDisposable {
       }
       return row;
     });
+  }
+
+  /** Scores of a choice's columns from a photo's logits; tags that others of the same source imply are lifted. */
+  private scoresOf(logits: Float32Array, { sources }: TagChoice): Float32Array {
+    const lifted = logits.slice();
+    let start = 0;
+    for (const source of sources) {
+      this.liftOf(source)?.(lifted, start);
+      start += source.count;
+    }
+    return lifted.map(probability);
+  }
+
+  /** Banks of a text encoder keep the scores that the reference gives. */
+  private liftOf(source: TagSource): LiftImplied | null {
+    if (source.kind === "bank" && source.bank.origin.kind !== "model") return null;
+    const tags = source.kind === "bank" ? source.bank.tags : this.tags;
+    const made = this.lifts.get(tags) ?? impliedLift(tags);
+    this.lifts.set(tags, made);
+    return made;
   }
 
   private async bankRunner(): Promise<BankRunner> {

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { readModelFolder, type ModelFolder } from "../bundle/model-folder.js";
+import { impliedLift } from "../vocab/lift-implied.js";
 import { writeWhole } from "../write-whole.js";
 import { carriedThreshold } from "./carried-threshold.js";
 import { finetuneHead } from "./finetune-head.js";
@@ -79,9 +80,12 @@ export async function finetune(model: string, photos: string, options: FinetuneO
   const result = await train(file, options);
   const before = startFromModel(result.model, result.tags, start, seed);
   const kept = new Set(start.tags.map(({ en }) => en));
+  const lift = impliedLift(result.tags);
   const judged = result.decided.map((id) => result.tags[id]!);
   const of: Float32Array[][] = [];
   for (const weights of [before, result.weights]) of.push(await scorePhotos(result.model, result.heldOut, result.config.normalisation, weights, options));
+  // As a tagger scores them.
+  for (const row of of.flat()) lift(row);
   const decided = new Set(result.decided);
   const thresholds = new Map(start.tags.flatMap(({ id, threshold }) => (decided.has(id) ? [] : [[id, threshold === null ? null : carriedThreshold(threshold, of[0]!.map((row) => row[id]!), of[1]!.map((row) => row[id]!))] as const])));
   const folder = join(out, "model");

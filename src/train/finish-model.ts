@@ -5,6 +5,7 @@ import { packageVersion } from "../package-info.js";
 import type { SessionOptions } from "../runtime/device.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { Tagger } from "../tagger/tagger.js";
+import { impliedLift } from "../vocab/lift-implied.js";
 import type { Tag } from "../vocab/tag.js";
 import { writeWhole } from "../write-whole.js";
 import { probableThreshold, rareThreshold, trustedThreshold } from "./calibrate.js";
@@ -46,6 +47,11 @@ const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
 /** Share of the photos that lack a tag on which its score may stand out. */
 const outstandingShare = 0.01;
+/**
+ * How far a threshold that labels gave moves the logit at which a tag is as sure as others. Measured: with less the first tags are
+ * right more often where a photo shows one thing, with more where it shows several.
+ */
+const labelsShare = 0.25;
 /** A photo to which the classifier gives a tag with more does not count as one that lacks it. */
 const mayShow = 0.1;
 
@@ -109,7 +115,7 @@ function fitThresholds(result: TrainResult, logits: readonly Float32Array[]): Fi
     const { threshold, by } = thresholds[id]!;
     const spoken = by === "proposals" ? [] : fired(id).filter((i) => heldOut[i]!.targets[id] !== unknown);
     // A threshold is as low as its source's photos allow; where the tag stands out is known from all.
-    const anchor = by === "labels" && threshold !== null ? (logit(threshold) + anchorOf(id)) / 2 : anchorOf(id);
+    const anchor = by === "labels" && threshold !== null ? labelsShare * logit(threshold) + (1 - labelsShare) * anchorOf(id) : anchorOf(id);
     return { anchor, threshold, by, precision: by === "proposals" ? together : ratio(spoken.filter((i) => heldOut[i]!.targets[id] === present).length, spoken.length) };
   });
 }
@@ -118,35 +124,35 @@ function fitThresholds(result: TrainResult, logits: readonly Float32Array[]): Fi
  * Calibrates a trained model on its held-out photos and writes it as a model folder, weights in half precision. Each tag's
  * threshold is the one of best F1 that is right often enough (`trustedThreshold`; a tag that has none is off). Tags without
  * labels, but with proposals, have one that together are right as often, by the probabilities that the classifier gives; the
- * others, and tags with too few photos, one that few photos exceed. Where the network has a bias for each tag, these are shifted, and
- * thresholds with them, so that scores of different tags can be compared: to the same score for all comes where a tag stands out from
- * photos that lack it; of tags whose threshold labels gave, half way from there to the threshold. Gives what became of each tag.
+ * others, and tags with too few photos, one that few photos exceed. Where the network has a bias for each tag, these are shifted first, so
+ * that scores of different tags can be compared: to the same score for all comes where a tag stands out from photos that lack it; of
+ * tags whose threshold labels gave, a quarter of the way from there to the threshold. Thresholds are fitted to scores as a tagger
+ * gives them, with tags that others imply lifted (`impliedLift`). Gives what became of each tag.
  */
 export async function finishModel(result: TrainResult, folder: string, options: FinishOptions = {}): Promise<readonly FinishedTag[]> {
   const { model, tags, weights, config, heldOut, decided } = result;
   const logits = await scorePhotos(model, heldOut, config.normalisation, weights, options);
   const given = options.thresholds ?? new Map<number, number | null>();
-  const fittedTags = fitThresholds(result, logits);
-  const thresholds = fittedTags.map(({ threshold }) => threshold);
+  const shifts = new Float32Array(tags.length);
   const bias = weights.get("similarity_bias");
   const shifted = new Map(weights);
   if (bias !== undefined) {
-    const fitted = decided.flatMap((id) => thresholds[id] ?? []);
+    const fittedTags = fitThresholds(result, logits);
+    const fitted = decided.flatMap((id) => fittedTags[id]!.threshold ?? []);
     const usual = fitted.length === 0 ? 0.5 : median(fitted);
-    const data = (bias.data as Float32Array).slice();
-    for (const { id } of tags) {
-      const own = thresholds[id];
-      if (own === undefined || given.has(id)) continue;
-      const shift = logit(usual) - fittedTags[id]!.anchor;
-      data[id] = data[id]! + shift;
-      if (own !== null) thresholds[id] = sigmoid(logit(own) + shift);
-    }
-    shifted.set("similarity_bias", { ...bias, data } as Tensor);
+    for (const { id } of tags) if (!given.has(id)) shifts[id] = logit(usual) - fittedTags[id]!.anchor;
+    shifted.set("similarity_bias", { ...bias, data: (bias.data as Float32Array).map((value, id) => value + shifts[id]!) } as Tensor);
   }
+  const lift = impliedLift(tags);
+  for (const row of logits) {
+    for (let id = 0; id < row.length; id++) row[id] = row[id]! + shifts[id]!;
+    lift(row);
+  }
+  const fittedTags = fitThresholds(result, logits);
   const rounded = (threshold: number): number => Math.round(threshold * 1e4) / 1e4;
   const calibrated = tags.map((tag, id): Tag => {
     const own = given.get(id);
-    const threshold = own === undefined ? thresholds[id]! : own;
+    const threshold = own === undefined ? fittedTags[id]!.threshold : own;
     return { ...tag, threshold: threshold === null ? null : rounded(threshold) };
   });
   await writeModel(folder, {

@@ -58,6 +58,21 @@ test("scores are those of the graph, tags those above their thresholds", async (
   assert.equal((await tagger.tag(pixels(red))).scores, undefined);
 });
 
+test("a tag that others imply is lifted by the surest of them; the network's own logits are not", async () => {
+  const related = join(folder.path, "related");
+  await writeTinyModel(related, { tags: tinyTags.map((tag) => (["red", "green", "blue"].includes(tag.en) ? { ...tag, parents: ["colour"] } : tag)) });
+  await using own = await Tagger.load(related);
+  const { logits, scores } = await own.tag(pixels(red), { scores: true, logits: true });
+  const plain = await tagger.tag(pixels(red), { logits: true });
+  const lifted = Float32Array.from(plain.logits!, (logit, id) => (id === 3 ? (logit + plain.logits![0]!) / 2 : logit));
+  assert.ok(lifted[3]! > plain.logits![3]! + 1);
+  assert.deepEqual(logits, plain.logits);
+  assert.ok(Math.abs(scores![3]! - 1 / (1 + Math.exp(-lifted[3]!))) < 1e-6);
+  // Looked for alone or not: it is the same score.
+  assert.equal((await own.tag(pixels(red), { tags: ["colour"] })).tags[0]!.score, scores![3]);
+  assert.deepEqual((await own.logits({ dtype: "float32", shape: [1, 3, 8, 8], data: Float32Array.from({ length: 192 }, (_, i) => (i < 64 ? 1 : -1)) })).data, plain.logits);
+});
+
 test("an image is a path, a URL, bytes, a Blob or pixels", async () => {
   const bytes = await bytesOf(red);
   const path = join(folder.path, "red #1.png");

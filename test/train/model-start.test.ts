@@ -27,7 +27,7 @@ test("the embedded model, read back and written again, gives the same scores", a
   await using folder = await temporaryFolder();
   await using shipped = await Tagger.load();
   const { model, tags, weights } = await readModelStart(shipped.folder);
-  await writeModel(folder.path, { model, weights: (name) => weights.get(name)!, tags, preprocessor: { size: 224, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] }, dtypes: ["fp16"], card: "", madeBy: "test" });
+  await writeModel(folder.path, { model, weights: (name) => weights.get(name)!, tags, preprocessor: { size: model.encoder.imageSize, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] }, dtypes: ["fp16"], card: "", madeBy: "test" });
   await using again = await Tagger.load(folder.path);
   const [a, b] = [await shipped.tag("examples/two-dogs.jpg", { scores: true }), await again.tag("examples/two-dogs.jpg", { scores: true })];
   a.scores!.forEach((score, id) => assert.ok(Math.abs(score - b.scores![id]!) < 1e-5, shipped.tags[id]!.en));

@@ -1,0 +1,31 @@
+import { indexTags } from "./tag-index.js";
+import type { Tag } from "./tag.js";
+
+/** Lifts a photo's logits in place: those of a vocabulary's tags, by id, from `start` on. */
+export type LiftImplied = (logits: Float32Array, start?: number) => void;
+
+/**
+ * Makes what lifts the logits of tags that others imply: where the surest tag that implies it is surer than a tag, by logits, it
+ * comes half way up to that one. A photo that shows a dog shows an animal; half, since the two are guesses of one network, and
+ * their mean is right more often than either. For logits that compare across tags, as those of models that were trained with parents.
+ */
+export function impliedLift(tags: readonly Omit<Tag, "id">[]): LiftImplied {
+  const index = indexTags(tags.map((tag, id) => ({ ...tag, id })));
+  const implying = new Map<number, number[]>();
+  for (const tag of index.tags) {
+    for (const id of index.impliedBy(tag)) {
+      const own = implying.get(id);
+      if (own === undefined) implying.set(id, [tag.id]);
+      else own.push(tag.id);
+    }
+  }
+  return (logits, start = 0) => {
+    const lifted = [...implying].map(([id, own]): [number, number] => {
+      const surest = own.reduce((most, each) => Math.max(most, logits[start + each]!), -Infinity);
+      const logit = logits[start + id]!;
+      return [id, surest > logit ? (logit + surest) / 2 : logit];
+    });
+    // Only now: what lifts a tag is what the network says, not what was lifted.
+    for (const [id, logit] of lifted) logits[start + id] = logit;
+  };
+}
