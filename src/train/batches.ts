@@ -1,6 +1,6 @@
 import { unknown } from "../data/tag-targets.js";
 import { permutation, seededRandom } from "../tensor/random.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { float32, type Tensor } from "../tensor/tensor.js";
 import type { SeededPhoto } from "./augment-job.js";
 import type { AugmentWorkers } from "./augment-workers.js";
 import type { TrainingPhoto } from "./photo-store.js";
@@ -15,6 +15,8 @@ export interface BatchPlan {
   readonly decided: readonly number[];
   readonly undecided: readonly number[];
   readonly retain: boolean;
+  /** Whether targets are of labels alone, and the step's own classifier says what these do not (`cropProposals`). */
+  readonly asks: boolean;
   /** Weight of a tag's absence where a photo says nothing of it; by id. */
   readonly silence: Float32Array;
   readonly seed: number;
@@ -53,9 +55,10 @@ function targetOf({ targets, proposals }: TrainingPhoto, id: number): number | n
 /**
  * Drawn tags with their targets and the weights of these, 0: unknown: `tag_ids` [K], `targets` and `known` [B, K]. Up to three quarters of the
  * decided ones are tags that some photo of the step shows: of tags drawn evenly, few would be, and little learnt from a photo.
+ * Where the step asks its own classifier, also `silent` [B, K] and `asked` [B, 1].
  */
 export function drawTags(plan: BatchPlan, indices: Int32Array, step: number): Batch {
-  const { drawnTags, decided, undecided, retain, silence, seed, photos } = plan;
+  const { drawnTags, decided, undecided, retain, asks, silence, seed, photos } = plan;
   const random = seededRandom(seed, 2, step);
   const others = retain ? Math.min(undecided.length, Math.floor(drawnTags / 8)) : 0;
   const draw = (from: readonly number[], count: number): number[] => Array.from(permutation(from.length, random).subarray(0, count), (i) => from[i]!);
@@ -65,20 +68,33 @@ export function drawTags(plan: BatchPlan, indices: Int32Array, step: number): Ba
   // Few decided tags leave room, which those of which nothing is known fill.
   const ids = [...own, ...draw(undecided, drawnTags - own.length)];
   const targets = new Float32Array(indices.length * ids.length);
-  const known = new Float32Array(targets.length);
+  const [known, silent] = [new Float32Array(targets.length), new Float32Array(targets.length)];
+  const asked = Float32Array.from(indices, (photo) => Number(photos[photo]!.proposals !== undefined));
   indices.forEach((photo, row) => {
     ids.forEach((id, column) => {
-      const target = targetOf(photos[photo]!, id);
-      targets[row * ids.length + column] = target ?? 0;
-      known[row * ids.length + column] = target === null ? silence[id]! : 1;
+      const [at, labelled] = [row * ids.length + column, photos[photo]!.targets[id] !== unknown];
+      const target = asks && !labelled ? null : targetOf(photos[photo]!, id);
+      targets[at] = target ?? 0;
+      known[at] = target === null ? silence[id]! : 1;
+      silent[at] = labelled ? 0 : asked[row]!;
     });
   });
   const shape = [indices.length, ids.length];
-  return { tag_ids: { dtype: "int64", shape: [ids.length], data: BigInt64Array.from(ids, BigInt) }, targets: { dtype: "float32", shape, data: targets }, known: { dtype: "float32", shape, data: known } };
+  return {
+    tag_ids: { dtype: "int64", shape: [ids.length], data: BigInt64Array.from(ids, BigInt) },
+    targets: float32(shape, targets),
+    known: float32(shape, known),
+    ...(asks && { silent: float32(shape, silent), asked: float32([indices.length, 1], asked) }),
+  };
 }
 
 /** A probability at a temperature of 2, but for the sum: enough for a classifier's second and tenth guess to count. */
 const softened = Math.sqrt;
+
+/** Which of the drawn tags `tagIds` [K] stand for a classifier's classes: `is_class` [K]. */
+export function classesDrawn(tagIds: Tensor, classes: ReadonlySet<number>): Tensor<"float32"> {
+  return float32(tagIds.shape, Float32Array.from(tagIds.data as BigInt64Array, (id) => Number(classes.has(Number(id)))));
+}
 
 /**
  * What a classifier says of the drawn tags `tagIds` [K] that stand for its classes: `is_class` [K], and `class_targets` [B, K], its
@@ -86,16 +102,16 @@ const softened = Math.sqrt;
  */
 export function classTargets({ photos }: BatchPlan, indices: Int32Array, tagIds: Tensor, classes: ReadonlySet<number>): Batch {
   const ids = Array.from(tagIds.data as BigInt64Array, Number);
-  const isClass = Float32Array.from(ids, (id) => Number(classes.has(id)));
+  const isClass = classesDrawn(tagIds, classes);
   const targets = new Float32Array(indices.length * ids.length);
   indices.forEach((photo, row) => {
     const { proposals } = photos[photo]!;
     if (proposals === undefined) return;
-    const own = ids.map((id, column) => isClass[column]! * softened(Math.max(0, proposals[id]!)));
+    const own = ids.map((id, column) => isClass.data[column]! * softened(Math.max(0, proposals[id]!)));
     const sum = own.reduce((a, b) => a + b, 0);
     if (sum > 0) targets.set(own.map((share) => share / sum), row * ids.length);
   });
-  return { is_class: { dtype: "float32", shape: [ids.length], data: isClass }, class_targets: { dtype: "float32", shape: [indices.length, ids.length], data: targets } };
+  return { is_class: isClass, class_targets: { dtype: "float32", shape: [indices.length, ids.length], data: targets } };
 }
 
 /** What is kept of the photos, as `tokens` or `image_embeds` [B, 1 + N, W]. `positions` gives each photo's place in the cache. */

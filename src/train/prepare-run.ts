@@ -21,7 +21,7 @@ import { readModelStart, startFromModel } from "./model-start.js";
 import { keptOutputs, type KeptFrom } from "./kept-outputs.js";
 import { loadSource, nameWithin, type TrainingPhoto } from "./photo-store.js";
 import { scorePhotos } from "./score-photos.js";
-import { proposalsFor } from "./proposals.js";
+import { proposalsFor, type Proposals } from "./proposals.js";
 import { readClassifier } from "./read-classifier.js";
 import { hasSideWeights, startSideNetwork, withoutSideNetwork } from "./side-start.js";
 import type { TokenCache } from "./token-cache.js";
@@ -41,6 +41,8 @@ export interface Prepared {
   readonly decided: readonly number[];
   /** Tags that a classifier proposes, decided or not. */
   readonly proposed: readonly number[];
+  /** The proposer, for phases in which it looks at crops. */
+  readonly looker: Proposals["looker"];
   /** The start's tokens of the training photos (image embeddings for phases from these), and each photo's place among them. */
   readonly cache: TokenCache | null;
   readonly positions: Int32Array;
@@ -92,6 +94,8 @@ function checkPhases({ model, phases, sources, classifier, weights }: TrainConfi
   if (trained >= 0 && trained < last) throw new TrainError("bad-train-config", `${file}: phase ${phases[last]!.name} trains on the start's tokens, after phase ${phases[trained]!.name} has trained the encoder: put it first`);
   const distils = phases.find(({ losses }) => losses.classDistillation > 0);
   if (distils !== undefined && !sources.some((source) => source.proposals === true)) throw new TrainError("bad-train-config", `${file}: phase ${distils.name} has a classDistillation, which is of what the proposer says: add "proposals": true to a source, or remove it`);
+  const looks = phases.find(({ from, proposals }) => proposals === "crops" && (from !== "pixels" || !sources.some((source) => source.proposals === true)));
+  if (looks !== undefined) throw new TrainError("bad-train-config", `${file}: phase ${looks.name} has the proposer look at crops: that is for phases from pixels, with a source that has "proposals": true`);
   // Swin's windows, and with them its tables of position biases, follow from the side.
   const sized = phases.find(({ from, imageSize }) => imageSize !== null && (from !== "pixels" || model.encoder.kind !== "mobilenet_v2"));
   if (sized !== undefined) throw new TrainError("bad-train-config", `${file}: phase ${sized.name} has an imageSize of its own, which is for phases from pixels of a mobilenet_v2 encoder: remove it`);
@@ -126,10 +130,10 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
   // Last, so that no change of labels brings them back; photos of the same labels may share their targets.
   for (const { targets } of [...photos, ...heldOut]) for (const id of leftOut) targets[id] = unknown;
   for (const id of leftOut) decided.delete(id);
-  const { proposed, fill } = await proposalsFor({ config, model, photos: [...photos, ...heldOut].filter(({ name }) => silent.has(name)) }, { base, index, file, leftOut }, options);
+  const { proposed, fill, looker } = await proposalsFor({ config, model, photos: [...photos, ...heldOut].filter(({ name }) => silent.has(name)) }, { base, index, file, leftOut }, options);
   [photos, heldOut] = [photos.map(fill), heldOut.map(fill)];
   const score: Prepared["score"] = (weights, each, given) => scorePhotos(model, each, config.normalisation, weights, given);
-  const shared = { config, model, index, photos, heldOut, score, head: null, proposed, decided: [...decided].sort((a, b) => a - b) };
+  const shared = { config, model, index, photos, heldOut, score, head: null, proposed, looker, decided: [...decided].sort((a, b) => a - b) };
   if (config.classifier === null || config.weights !== null) {
     const fromTokens = config.phases.some((phase) => phase.from === "tokens");
     if (fromTokens && config.weights === null) throw new TrainError("bad-train-config", `${file}: a phase from tokens needs a classifier or weights to start from`);

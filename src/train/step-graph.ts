@@ -11,6 +11,8 @@ import { allLabels, encode, projectTokens, tagLogits, tokenWidth, type LabelRows
 import { globalEmbedding } from "../model/reweight.js";
 import { taggingHead } from "../model/tagging-head.js";
 import { adamW, clipFactor, globalNorm, type AdamWConfig } from "./adamw.js";
+import { proposerScope } from "./class-probabilities.js";
+import { cropProposals, type CropProposals } from "./crop-proposals.js";
 import { alignmentAsymmetry, asymmetricLoss, classDistillationLoss, distillationLoss, tagAlignmentLoss, taggingAsymmetry } from "./losses.js";
 
 /** Weights of the loss terms; a term of weight 0 is not built. */
@@ -44,6 +46,8 @@ export interface StepConfig {
    */
   readonly from: "pixels" | "tokens" | "embeds";
   readonly losses: LossWeights;
+  /** Classes of the classifier that says of the step's own photos what labels do not (`cropProposals`), for steps from pixels; null: targets have it. */
+  readonly proposerClasses: number | null;
   /**
    * Of the label table only the rows train for which the input `tag_trains` [T] is 1. AdamW's steps do not shrink with a gradient that
    * is small and seldom there, which would carry rows off of which nothing is known.
@@ -85,16 +89,28 @@ function drawLabels(all: LabelRows, ids: Value): LabelRows {
   return { embed: gather(all.embed, ids), bias: all.bias === null ? null : gather(all.bias, ids) };
 }
 
+function pixelValues({ encoder: { imageSize } }: RamConfig, batch: number): Value {
+  return input("pixel_values", "float32", [batch, 3, imageSize, imageSize]);
+}
+
+/** What is known of the drawn tags, [batch, tags]: as it is given, or with what a classifier says of the step's photos. */
+function targetsOf(p: Params, { model, batch, drawnTags, proposerClasses }: StepConfig, tagIds: Value): CropProposals {
+  const shape = [batch, drawnTags ?? model.tags];
+  const [targets, known] = [input("targets", "float32", shape), input("known", "float32", shape)];
+  if (proposerClasses !== null) return cropProposals(pixelValues(model, batch), p, model, { classes: proposerClasses, batch, tagIds, targets, known });
+  return { targets, known, classTargets: input("class_targets", "float32", shape) };
+}
+
 /** `image_embeds` from where the step begins. */
 function embedsOf(p: Params, { model, batch, from }: StepConfig, residual: (value: Value, branch: number) => Value): Value {
-  const [side, places] = [model.encoder.imageSize, 1 + encoderGrid(model.encoder) ** 2];
+  const places = 1 + encoderGrid(model.encoder) ** 2;
   switch (from) {
     case "embeds":
       return input("image_embeds", "float32", [batch, places, model.textWidth]);
     case "tokens":
       return projectTokens(input("tokens", "float32", [batch, places, tokenWidth(model)]), p, model);
     case "pixels":
-      return projectTokens(encode(input("pixel_values", "float32", [batch, 3, side, side]), p, model, { residual }), p, model);
+      return projectTokens(encode(pixelValues(model, batch), p, model, { residual }), p, model);
   }
 }
 
@@ -116,12 +132,12 @@ export function forwardGraph(p: Params, c: StepConfig): ForwardGraph {
     return mul(value, reshape(scale, [batch, ...value.shape.slice(1).map(() => 1)]));
   };
   const imageEmbeds = embedsOf(p, c, residual);
-  const drawn = c.drawnTags === null ? allLabels(p, model) : drawLabels(allLabels(p, model), input("tag_ids", "int64", [tags]));
+  const tagIds = input("tag_ids", "int64", [tags]);
+  const drawn = c.drawnTags === null ? allLabels(p, model) : drawLabels(allLabels(p, model), tagIds);
   const labels = c.chosenRows ? { ...drawn, embed: trainedRows(drawn.embed, input("tag_trains", "uint8", [tags])) } : drawn;
   let headLogits: Value | null = null;
   const logits = tagLogits(imageEmbeds, labels, p, model, { observe: (name, value) => (headLogits = name === "head_logits" ? value : headLogits) });
-  const targets = input("targets", "float32", [batch, tags]);
-  const known = input("known", "float32", [batch, tags]);
+  const { targets, known, classTargets } = targetsOf(p, c, tagIds);
 
   const terms: Record<string, Value> = {};
   if (losses.tagging > 0) terms["tagging"] = mul(asymmetricLoss(logits, targets, taggingAsymmetry, known), scalar(losses.tagging));
@@ -134,8 +150,7 @@ export function forwardGraph(p: Params, c: StepConfig): ForwardGraph {
     terms["distillation"] = mul(distillationLoss(pooled, input("feature", "float32", [batch, model.textWidth])), scalar(losses.distillation));
   }
   if (losses.classDistillation > 0) {
-    const given = classDistillationLoss(logits, input("class_targets", "float32", [batch, tags]), input("is_class", "float32", [tags]));
-    terms["class_distillation"] = mul(given, scalar(losses.classDistillation));
+    terms["class_distillation"] = mul(classDistillationLoss(logits, classTargets, input("is_class", "float32", [tags])), scalar(losses.classDistillation));
   }
   let alignmentLogits: Value | null = null;
   if (losses.textAlignment > 0) {
@@ -159,7 +174,7 @@ export function buildStep(c: StepConfig): StepGraph {
   const p = Params.root();
   const { loss, terms, branches } = forwardGraph(p, c);
   const parameters = p.list();
-  const candidates = parameters.filter((spec) => c.rateScale(spec.name) > 0);
+  const candidates = parameters.filter((spec) => !spec.name.startsWith(`${proposerScope}.`) && c.rateScale(spec.name) > 0);
   const found = gradients(
     loss,
     candidates.map((spec) => spec.value),

@@ -41,6 +41,8 @@ export interface TrainPhase {
   readonly augment: boolean;
   /** Weight of the absence of a tag that some source decides, on the photos whose labels and proposals say nothing of it; 0: no loss. */
   readonly silence: number;
+  /** What the proposer looks at, for phases from pixels: "kept", each whole photo, once; "crops", every crop as the network sees it. */
+  readonly proposals: "kept" | "crops";
   /** Side of the pictures trained on, for phases from pixels of an encoder without weights that depend on it; null: the model's. */
   readonly imageSize: number | null;
   /** Least share of a photo's area that a random crop shows, for phases from pixels. */
@@ -210,6 +212,7 @@ function parsePhase(f: Fields): TrainPhase {
     stochasticDepth: f.number("stochasticDepth", 0, (v) => v >= 0 && v < 1),
     augment: f.boolean("augment", false),
     silence: f.number("silence", 0, (v) => v >= 0 && v < 1),
+    proposals: f.get("proposals") == null ? "kept" : f.choice("proposals", ["kept", "crops"]),
     imageSize: f.get("imageSize") == null ? null : f.count("imageSize"),
     cropArea: f.number("cropArea", 0.35, (v) => v > 0 && v <= 1),
     patience: f.number("patience", 0, (v) => Number.isInteger(v) && v >= 0),

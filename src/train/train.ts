@@ -9,7 +9,7 @@ import type { Tensor } from "../tensor/tensor.js";
 import type { Tag } from "../vocab/tag.js";
 import { defaultAdamW } from "./adamw.js";
 import { openAugmentWorkers, type AugmentWorkers } from "./augment-workers.js";
-import { batchesAhead, classTargets, drawTags, keptInputs, photoOrder, pixelInputs, type Batch, type BatchPlan } from "./batches.js";
+import { batchesAhead, classesDrawn, classTargets, drawTags, keptInputs, photoOrder, pixelInputs, type Batch, type BatchPlan } from "./batches.js";
 import { heldOutMap } from "./held-out-map.js";
 import type { TrainingPhoto } from "./photo-store.js";
 import { prepare, type HeadRun, type Prepared } from "./prepare-run.js";
@@ -90,6 +90,7 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, { 
   const { config, photos, heldOut, decided, proposed, features } = prepared;
   const phase = config.phases[number]!;
   const model = atSize(prepared.model, phase);
+  const looker = phase.proposals === "crops" ? prepared.looker : null;
   const { signal, out } = options;
   await using trainer = await createTrainer(
     {
@@ -99,6 +100,7 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, { 
       from: phase.from,
       // Losses that are sums over photos become means, so that weights do not depend on the batch.
       losses: { tagging: phase.losses.tagging / phase.batch, retention: phase.losses.retention / phase.batch, tagAlignment: phase.losses.tagAlignment / phase.batch, distillation: phase.losses.distillation, classDistillation: phase.losses.classDistillation / phase.batch, textAlignment: 0 },
+      proposerClasses: looker?.classes ?? null,
       chosenRows: prepared.head !== null || phase.losses.retention > 0,
       rateScale: rateScaleOf(phase),
       stochasticDepth: phase.stochasticDepth,
@@ -107,6 +109,7 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, { 
     },
     from.state,
     options,
+    looker?.weights,
   );
   const augmentation = { size: model.encoder.imageSize, normalisation: config.normalisation, cropping: { ...referenceCrop, area: [phase.cropArea, 1] }, operations: phase.augment } as const;
   await using workers = phase.from !== "pixels" ? null : openAugmentWorkers(augmentation, Math.max(1, availableParallelism() >> 1));
@@ -179,16 +182,20 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, { 
     const pixels = new Set(pixelTagIds(index));
     const labelled = new Set(decided);
     const silence = Float32Array.from(index.tags, ({ id }) => (labelled.has(id) && !pixels.has(id) ? weight : 0));
-    const plan: BatchPlan = { photos, silence, batch, drawnTags, decided: [...spoken].sort((a, b) => a - b), undecided, retain: losses.retention > 0, seed };
+    const plan: BatchPlan = { photos, silence, batch, drawnTags, decided: [...spoken].sort((a, b) => a - b), undecided, retain: losses.retention > 0, asks: looker !== null, seed };
     const indicesOf = photoOrder(plan);
     return async (at) => {
       const indices = indicesOf(at);
       const feature = features === null || losses.distillation === 0 ? {} : { feature: rowsOf(features, model.textWidth, indices) };
       const tagged = drawTags(plan, indices, at);
-      const drawn: Batch = { ...tagged, ...(losses.classDistillation > 0 && classTargets(plan, indices, tagged["tag_ids"]!, classes)) };
+      const said = looker !== null ? { is_class: classesDrawn(tagged["tag_ids"]!, classes) } : losses.classDistillation > 0 && classTargets(plan, indices, tagged["tag_ids"]!, classes);
+      const drawn: Batch = { ...tagged, ...said };
       // A photo that cannot be read carries no loss, and the run goes on.
       const forget = (row: number, message: string): void => {
-        for (const name of ["known", "class_targets"]) (drawn[name]?.data as Float32Array | undefined)?.fill(0, row * drawnTags, (row + 1) * drawnTags);
+        for (const name of ["known", "class_targets", "silent", "asked"]) {
+          const values = drawn[name]?.data as Float32Array | undefined;
+          values?.fill(0, (row * values.length) / batch, ((row + 1) * values.length) / batch);
+        }
         options.onUnreadable?.(message);
       };
       const inputs = workers === null ? keptInputs(begin === "embeds" ? "image_embeds" : "tokens", cache!, positions) : pixelInputs(photos, model.encoder.imageSize, workers, seed, forget);

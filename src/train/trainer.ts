@@ -28,13 +28,14 @@ export interface Trainer extends AsyncDisposable {
 }
 
 /**
- * Compiles a training step and starts from `state`: weights by name, moments where they continue. Throws a TrainError when a
- * weight is missing or has another shape.
+ * Compiles a training step and starts from `state`: weights by name, moments where they continue; `beside` are weights that the step
+ * uses and that are no part of the state. Throws a TrainError when a weight is missing or has another shape.
  */
-export async function createTrainer(config: StepConfig, state: TrainingState, options: SessionOptions = {}): Promise<Trainer> {
+export async function createTrainer(config: StepConfig, state: TrainingState, options: SessionOptions = {}, beside: TrainingState = new Map()): Promise<Trainer> {
   const graph = buildStep(config);
   const shapes = new Map(graph.parameters.map((spec) => [spec.name, spec.shape as Shape]));
-  const session = await openSession({ bytes: await encodeOnnx(graph.outputs, (name) => startValue(name, shapes.get(name)!, state)) }, options);
+  const given = new Map([...beside, ...state]);
+  const session = await openSession({ bytes: await encodeOnnx(graph.outputs, (name) => startValue(name, shapes.get(name)!, given)) }, options);
   const inputs = inputsOf(Object.values(graph.outputs));
   const stateNames = [...inputs.keys()].filter((name) => graph.parameters.some((spec) => spec.name === name) || name.startsWith("momentum/") || name.startsWith("variance/"));
   const initial = Object.fromEntries(stateNames.map((name) => [name, startValue(name, inputs.get(name)!.shape as Shape, state)]));

@@ -4,7 +4,7 @@ import { classTargets, drawTags, type BatchPlan } from "../../src/train/batches.
 
 const tags = 200;
 const photos = Array.from({ length: 8 }, (_, i) => ({ name: String(i), targets: Int8Array.from({ length: tags }, (_t, id) => (id >= 160 ? -1 : id === 10 * i || id === 10 * i + 1 ? 1 : 0)), read: async () => new Uint8Array() }));
-const plan: BatchPlan = { photos, batch: 8, drawnTags: 64, decided: Array.from({ length: 160 }, (_, i) => i), undecided: Array.from({ length: 40 }, (_, i) => 160 + i), retain: true, silence: new Float32Array(tags), seed: 3 };
+const plan: BatchPlan = { photos, batch: 8, drawnTags: 64, decided: Array.from({ length: 160 }, (_, i) => i), undecided: Array.from({ length: 40 }, (_, i) => 160 + i), retain: true, asks: false, silence: new Float32Array(tags), seed: 3 };
 const everyone = Int32Array.from(photos.keys());
 
 test("drawn tags: those that the photos show, others at random, an eighth of which nothing is known; each once", () => {

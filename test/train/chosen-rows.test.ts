@@ -11,7 +11,8 @@ const model: RamConfig = { modelType: "ram_plus", encoder: { kind: "mobilenet_v2
 test("rows of the label table that are not chosen stay, and start's logits are held to where nothing is known", async () => {
   const weights = initialWeights(model, 2);
   await using trainer = await createTrainer(
-    { model, batch: 2, drawnTags: 3, from: "embeds", chosenRows: true, losses: { tagging: 1, textAlignment: 0, distillation: 0, classDistillation: 0, tagAlignment: 0, retention: 1 }, rateScale: () => 1, stochasticDepth: 0, optimizer: { ...defaultAdamW, weightDecay: 0 }, clipNorm: 1 },
+    { model, batch: 2, drawnTags: 3, from: "embeds", proposerClasses: null,
+    chosenRows: true, losses: { tagging: 1, textAlignment: 0, distillation: 0, classDistillation: 0, tagAlignment: 0, retention: 1 }, rateScale: () => 1, stochasticDepth: 0, optimizer: { ...defaultAdamW, weightDecay: 0 }, clipNorm: 1 },
     weights,
     { device: "cpu" },
   );

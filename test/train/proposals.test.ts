@@ -40,11 +40,11 @@ test("a class's tag is as likely as the classes that stand for it or imply it; o
 test("proposals are targets where labels are silent, and draw their tags; what neither says has the weight of silence", () => {
   const unknown = -1;
   const photos = [{ name: "a", targets: Int8Array.of(0, unknown, unknown, unknown, unknown, 1), proposals: Float32Array.of(0.9, 0.25, 0.95, 0, -1, -1), read: async () => new Uint8Array() }];
-  const { tag_ids, targets, known } = drawTags({ photos, batch: 1, drawnTags: 6, decided: [0, 1, 2, 3, 5], undecided: [4], retain: true, silence: Float32Array.of(0.5, 0, 0, 0, 0.25, 0), seed: 1 }, Int32Array.of(0), 0);
+  const { tag_ids, targets, known } = drawTags({ photos, batch: 1, drawnTags: 6, decided: [0, 1, 2, 3, 5], undecided: [4], retain: true, asks: false, silence: Float32Array.of(0.5, 0, 0, 0, 0.25, 0), seed: 1 }, Int32Array.of(0), 0);
   const place = (id: number): number => (tag_ids!.data as BigInt64Array).indexOf(BigInt(id));
   assert.deepEqual([0, 1, 2, 3, 4, 5].map((id) => Number(targets!.data[place(id)]).toFixed(2)), ["0.00", "0.25", "0.95", "0.00", "0.00", "1.00"]);
   assert.deepEqual([0, 1, 2, 3, 4, 5].map((id) => Number(known!.data[place(id)])), [1, 1, 1, 1, 0.25, 1]);
-  const first = drawTags({ photos, batch: 1, drawnTags: 4, decided: [0, 1, 2, 3, 5], undecided: [4], retain: false, silence: new Float32Array(6), seed: 1 }, Int32Array.of(0), 0);
+  const first = drawTags({ photos, batch: 1, drawnTags: 4, decided: [0, 1, 2, 3, 5], undecided: [4], retain: false, asks: false, silence: new Float32Array(6), seed: 1 }, Int32Array.of(0), 0);
   assert.deepEqual([...(first.tag_ids!.data as BigInt64Array)].slice(0, 3).map(Number).sort(), [1, 2, 5]);
 });
 
@@ -58,19 +58,24 @@ test("a probable target costs what is expected", () => {
 
 const { modelType: _type, tags: _tags, ...sizes } = smallConfig;
 
-test("a run asks its classifier about the photos whose labels are silent, once; not about tags that are left out", async () => {
-  await using folder = await temporaryFolder();
-  const file = await writeSyntheticRun(folder.path, 1);
-  await writeSmallModel(join(folder.path, "model"));
-  const at = (name: string): string => join(folder.path, name);
+/** Writes photos, a model and a classifier, which says the same whatever a photo shows: "red" 0.5, "fox" 0.3, "cat" 0.2. */
+async function writeClassifierRun(path: string): Promise<{ file: string; at: (name: string) => string }> {
+  const file = await writeSyntheticRun(path, 1);
+  await writeSmallModel(join(path, "model"));
+  const at = (name: string): string => join(path, name);
   writeFileSync(at("vocabulary.json"), JSON.stringify([{ en: "red", zh: "红", wnid: "n00000001" }, { en: "green", zh: "绿" }, { en: "blue", zh: "蓝" }, { en: "fox", zh: "狐", wnid: "n00000002" }, { en: "cat", zh: "猫", wnid: "n00000003" }]));
   mkdirSync(at("classifier"));
   const width = encoderWidth(sizes.encoder);
   const encoder = [...initialWeights({ ...smallConfig }, 1)].filter(([name]) => name.startsWith("visual_encoder."));
-  // The same whatever the photo shows.
   const shares = [0.5, 0.3, 0.2];
   await writeSafetensors(at("classifier/weights.safetensors"), [...encoder.map(([name, tensor]) => ({ name: name.replace("visual_encoder.", ""), tensor })), { name: "classifier.weight", tensor: zeros("float32", [3, width]) }, { name: "classifier.bias", tensor: float32([3], shares.map(Math.log)) }]);
   writeFileSync(at("classifier/classes.json"), JSON.stringify({ classes: ["n00000001", "n00000002", "n00000003"].map((wnid) => ({ wnid })) }));
+  return { file, at };
+}
+
+test("a run asks its classifier about the photos whose labels are silent, once; not about tags that are left out", async () => {
+  await using folder = await temporaryFolder();
+  const { file, at } = await writeClassifierRun(folder.path);
   const config = JSON.parse(readFileSync(file, "utf8")) as object;
   const phase = { name: "head", from: "tokens", steps: 2, batch: 8, drawnTags: 5, rate: 1e-2, losses: { tagging: 1, retention: 0.1, classDistillation: 0.5 } };
   const write = (more: object): void => writeFileSync(file, JSON.stringify({ ...config, model: sizes, weights: "model", phases: [phase], sources: [{ set: "set", proposals: true, repeat: 2 }], ...more }));
@@ -107,4 +112,22 @@ test("a run asks its classifier about the photos whose labels are silent, once; 
   await assert.rejects(train(file, { out: at("wrong"), device: "cpu" }), { code: "bad-train-config", message: /a row for each of the 1 classes/ });
   writeFileSync(at("classifier/classes.json"), "{");
   await assert.rejects(train(file, { out: at("wrong"), device: "cpu" }), { code: "bad-train-config", message: /classes\.json: cannot be read/ });
+});
+
+test("a classifier that looks at the step's own crops proposes by the same rules", async () => {
+  await using folder = await temporaryFolder();
+  const { file, at } = await writeClassifierRun(folder.path);
+  const config = JSON.parse(readFileSync(file, "utf8")) as object;
+  const phase = { name: "whole", from: "pixels", steps: 2, batch: 8, drawnTags: 5, rate: 1e-2, silence: 0.25, losses: { tagging: 1, retention: 0.1, classDistillation: 0.5 } };
+  const logged = async (more: object): Promise<Record<string, number>> => {
+    writeFileSync(file, JSON.stringify({ ...config, model: sizes, weights: "model", proposer: "classifier", leaveOut: ["cat"], sources: [{ set: "set", proposals: true }], phases: [{ ...phase, ...more }], logEvery: 1 }));
+    const out = at(`run-${Object.values(more).join("-")}`);
+    const { weights } = await train(file, { out, device: "cpu" });
+    assert.deepEqual([...weights.keys()].filter((name) => name.startsWith("proposer.")), []);
+    return JSON.parse(readFileSync(join(out, "log.jsonl"), "utf8").split("\n")[0]!) as Record<string, number>;
+  };
+  const [kept, crops] = [await logged({ proposals: "kept" }), await logged({ proposals: "crops" })];
+  // The half precision of what is kept.
+  for (const name of ["loss", "tagging", "retention", "class_distillation", "gradient_norm"]) assert.ok(Math.abs(crops[name]! - kept[name]!) <= 2e-3 * Math.abs(kept[name]!), `${name}: ${crops[name]}, ${kept[name]} of whole photos`);
+  await assert.rejects(logged({ from: "tokens", proposals: "crops" }), { code: "bad-train-config", message: /phase whole has the proposer look at crops/ });
 });

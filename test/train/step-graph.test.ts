@@ -31,6 +31,7 @@ function caseConfig(clipNorm: number | null): StepConfig {
     batch: c.batch,
     drawnTags: null,
     from: "pixels",
+    proposerClasses: null,
     chosenRows: false,
     losses: { tagging: 1, textAlignment: 1, distillation: 1, classDistillation: 0, tagAlignment: 0, retention: 0 },
     rateScale: (name) => (name === "label_embed" ? 0 : 1),
