@@ -19,6 +19,10 @@ export interface BatchPlan {
   readonly asks: boolean;
   /** Weight of a tag's absence where a photo says nothing of it; by id. */
   readonly silence: Float32Array;
+  /** Weight of a tag's absence where a classifier says so; by id. */
+  readonly absence: Float32Array;
+  /** Tags that stand for the classifier's classes. */
+  readonly classes: ReadonlySet<number>;
   readonly seed: number;
 }
 
@@ -45,7 +49,7 @@ export function photoOrder({ photos, batch, seed }: BatchPlan): (step: number) =
 /** Where a classifier's proposal is as likely, the photo is taken to show the tag when tags are drawn. */
 const leastShown = 0.1;
 
-/** The target of a photo's tag: of its label, else proposed; null: unknown. */
+/** How likely a photo shows a tag: by its label, else proposed; null: unknown. */
 function targetOf({ targets, proposals }: TrainingPhoto, id: number): number | null {
   if (targets[id] !== unknown) return targets[id]!;
   const proposed = proposals?.[id] ?? -1;
@@ -55,10 +59,9 @@ function targetOf({ targets, proposals }: TrainingPhoto, id: number): number | n
 /**
  * Drawn tags with their targets and the weights of these, 0: unknown: `tag_ids` [K], `targets` and `known` [B, K]. Up to three quarters of the
  * decided ones are tags that some photo of the step shows: of tags drawn evenly, few would be, and little learnt from a photo.
- * Where the step asks its own classifier, also `silent` [B, K] and `asked` [B, 1].
  */
 export function drawTags(plan: BatchPlan, indices: Int32Array, step: number): Batch {
-  const { drawnTags, decided, undecided, retain, asks, silence, seed, photos } = plan;
+  const { drawnTags, decided, undecided, retain, asks, silence, absence, seed, photos } = plan;
   const random = seededRandom(seed, 2, step);
   const others = retain ? Math.min(undecided.length, Math.floor(drawnTags / 8)) : 0;
   const draw = (from: readonly number[], count: number): number[] => Array.from(permutation(from.length, random).subarray(0, count), (i) => from[i]!);
@@ -68,15 +71,14 @@ export function drawTags(plan: BatchPlan, indices: Int32Array, step: number): Ba
   // Few decided tags leave room, which those of which nothing is known fill.
   const ids = [...own, ...draw(undecided, drawnTags - own.length)];
   const targets = new Float32Array(indices.length * ids.length);
-  const [known, silent] = [new Float32Array(targets.length), new Float32Array(targets.length)];
-  const asked = Float32Array.from(indices, (photo) => Number(photos[photo]!.proposals !== undefined));
+  const known = new Float32Array(targets.length);
   indices.forEach((photo, row) => {
     ids.forEach((id, column) => {
       const [at, labelled] = [row * ids.length + column, photos[photo]!.targets[id] !== unknown];
       const target = asks && !labelled ? null : targetOf(photos[photo]!, id);
-      targets[at] = target ?? 0;
-      known[at] = target === null ? silence[id]! : 1;
-      silent[at] = labelled ? 0 : asked[row]!;
+      // What is proposed costs what is expected by it, its absence as much as that weighs.
+      known[at] = target === null ? silence[id]! : labelled ? 1 : target + (1 - target) * absence[id]!;
+      targets[at] = target === null || known[at] === 0 ? 0 : Math.min(1, target / known[at]!);
     });
   });
   const shape = [indices.length, ids.length];
@@ -84,34 +86,43 @@ export function drawTags(plan: BatchPlan, indices: Int32Array, step: number): Ba
     tag_ids: { dtype: "int64", shape: [ids.length], data: BigInt64Array.from(ids, BigInt) },
     targets: float32(shape, targets),
     known: float32(shape, known),
-    ...(asks && { silent: float32(shape, silent), asked: float32([indices.length, 1], asked) }),
   };
 }
 
 /** A probability at a temperature of 2, but for the sum: enough for a classifier's second and tenth guess to count. */
 const softened = Math.sqrt;
 
-/** Which of the drawn tags `tagIds` [K] stand for a classifier's classes: `is_class` [K]. */
-export function classesDrawn(tagIds: Tensor, classes: ReadonlySet<number>): Tensor<"float32"> {
-  return float32(tagIds.shape, Float32Array.from(tagIds.data as BigInt64Array, (id) => Number(classes.has(Number(id)))));
-}
-
 /**
- * What a classifier says of the drawn tags `tagIds` [K] that stand for its classes: `is_class` [K], and `class_targets` [B, K], its
- * probabilities at a temperature of 2, of which each photo's that it was asked about sum to 1.
+ * What a classifier, kept, says of the drawn tags `tagIds` [K]: `class_targets` [B, K], its probabilities at a temperature of 2, of which each photo's
+ * that it was asked about sum to 1. It is `asked` [B, K] about those that stand for its classes, where a photo's labels do not speak of them: a photo
+ * that shows many things has each of them by its labels, and no more of one for less of another.
  */
-export function classTargets({ photos }: BatchPlan, indices: Int32Array, tagIds: Tensor, classes: ReadonlySet<number>): Batch {
+export function classTargets(plan: BatchPlan, indices: Int32Array, tagIds: Tensor): Batch {
+  const { asked } = askedOf(plan, indices, tagIds);
+  const { photos } = plan;
   const ids = Array.from(tagIds.data as BigInt64Array, Number);
-  const isClass = classesDrawn(tagIds, classes);
   const targets = new Float32Array(indices.length * ids.length);
   indices.forEach((photo, row) => {
     const { proposals } = photos[photo]!;
     if (proposals === undefined) return;
-    const own = ids.map((id, column) => isClass.data[column]! * softened(Math.max(0, proposals[id]!)));
+    const own = ids.map((id, column) => asked.data[row * ids.length + column]! * softened(Math.max(0, proposals[id]!)));
     const sum = own.reduce((a, b) => a + b, 0);
     if (sum > 0) targets.set(own.map((share) => share / sum), row * ids.length);
   });
-  return { is_class: isClass, class_targets: { dtype: "float32", shape: [indices.length, ids.length], data: targets } };
+  return { asked, class_targets: float32([indices.length, ids.length], targets) };
+}
+
+/** Where labels say nothing of the drawn tags, of photos that a classifier is asked about (`silent` [B, K]); and where the tag stands for one of its classes, too (`asked`). */
+function askedOf({ photos, classes }: BatchPlan, indices: Int32Array, tagIds: Tensor): { silent: Tensor<"float32">; asked: Tensor<"float32"> } {
+  const ids = Array.from(tagIds.data as BigInt64Array, Number);
+  const silent = Array.from(indices, (photo) => ids.map((id) => Number(photos[photo]!.proposals !== undefined && photos[photo]!.targets[id] === unknown))).flat();
+  const shape = [indices.length, ids.length];
+  return { silent: float32(shape, silent), asked: float32(shape, silent.map((value, i) => value * Number(classes.has(ids[i % ids.length]!)))) };
+}
+
+/** What a step takes whose own classifier says what labels do not, of the drawn tags `tagIds` [K]: the inputs of `cropProposals`. */
+export function cropInputs(plan: BatchPlan, indices: Int32Array, tagIds: Tensor): Batch {
+  return { ...askedOf(plan, indices, tagIds), absence: float32(tagIds.shape, Float32Array.from(tagIds.data as BigInt64Array, (id) => plan.absence[Number(id)]!)) };
 }
 
 /** What is kept of the photos, as `tokens` or `image_embeds` [B, 1 + N, W]. `positions` gives each photo's place in the cache. */

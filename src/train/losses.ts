@@ -49,13 +49,13 @@ function logSoftmax(logits: Value): Value {
 
 /**
  * Distillation of a classifier (Hinton et al. 2015, arXiv 1503.02531): cross entropy of the softmax of `logits` [B, T] over the tags
- * that stand for its classes (`classes` [T]: 1, else 0) with its softened probabilities `targets` [B, T], whose rows sum to 1, or
- * are 0 where it was not asked. Summed over photos.
+ * that it was asked about (`asked` [B, T]: 1, else 0) with its softened probabilities `targets` [B, T], whose rows sum to 1, or
+ * are 0 where it was not. Summed over photos.
  */
-export function classDistillationLoss(logits: Value, targets: Value, classes: Value): Value {
+export function classDistillationLoss(logits: Value, targets: Value, asked: Value): Value {
   const of = (value: number): Value => scalar(value, logits.dtype);
-  const excluded = mul(sub(of(1), classes), of(-1e4));
-  return neg(reduceSum(mul(targets, mul(logSoftmax(add(logits, excluded)), classes))));
+  const excluded = mul(sub(of(1), asked), of(-1e4));
+  return neg(reduceSum(mul(targets, mul(logSoftmax(add(logits, excluded)), asked))));
 }
 
 /**

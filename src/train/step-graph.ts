@@ -23,7 +23,7 @@ export interface LossWeights {
   readonly textAlignment: number;
   /** L1 from the image embedding to a given feature. */
   readonly distillation: number;
-  /** Cross entropy with a classifier's softened probabilities (input `class_targets` [B, T]) over the tags of its classes (`is_class` [T]). */
+  /** Cross entropy with a classifier's softened probabilities (input `class_targets` [B, T]) over the tags that it is asked about (`asked` [B, T]). */
   readonly classDistillation: number;
   /** Softmax alignment of the image embedding with mean tag embeddings. */
   readonly tagAlignment: number;
@@ -150,7 +150,7 @@ export function forwardGraph(p: Params, c: StepConfig): ForwardGraph {
     terms["distillation"] = mul(distillationLoss(pooled, input("feature", "float32", [batch, model.textWidth])), scalar(losses.distillation));
   }
   if (losses.classDistillation > 0) {
-    terms["class_distillation"] = mul(classDistillationLoss(logits, classTargets, input("is_class", "float32", [tags])), scalar(losses.classDistillation));
+    terms["class_distillation"] = mul(classDistillationLoss(logits, classTargets, input("asked", "float32", [batch, tags])), scalar(losses.classDistillation));
   }
   let alignmentLogits: Value | null = null;
   if (losses.textAlignment > 0) {

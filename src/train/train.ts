@@ -9,7 +9,7 @@ import type { Tensor } from "../tensor/tensor.js";
 import type { Tag } from "../vocab/tag.js";
 import { defaultAdamW } from "./adamw.js";
 import { openAugmentWorkers, type AugmentWorkers } from "./augment-workers.js";
-import { batchesAhead, classesDrawn, classTargets, drawTags, keptInputs, photoOrder, pixelInputs, type Batch, type BatchPlan } from "./batches.js";
+import { batchesAhead, classTargets, cropInputs, drawTags, keptInputs, photoOrder, pixelInputs, type Batch, type BatchPlan } from "./batches.js";
 import { heldOutMap } from "./held-out-map.js";
 import type { TrainingPhoto } from "./photo-store.js";
 import { prepare, type HeadRun, type Prepared } from "./prepare-run.js";
@@ -182,13 +182,15 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, { 
     const pixels = new Set(pixelTagIds(index));
     const labelled = new Set(decided);
     const silence = Float32Array.from(index.tags, ({ id }) => (labelled.has(id) && !pixels.has(id) ? weight : 0));
-    const plan: BatchPlan = { photos, silence, batch, drawnTags, decided: [...spoken].sort((a, b) => a - b), undecided, retain: losses.retention > 0, asks: looker !== null, seed };
+    // A softmax gives one thing less where it gives another more, so that a tag which labels decide elsewhere is hardly absent by it.
+    const absence = silence.map((weight, id) => (labelled.has(id) ? weight : 1));
+    const plan: BatchPlan = { photos, silence, absence, classes, batch, drawnTags, decided: [...spoken].sort((a, b) => a - b), undecided, retain: losses.retention > 0, asks: looker !== null, seed };
     const indicesOf = photoOrder(plan);
     return async (at) => {
       const indices = indicesOf(at);
       const feature = features === null || losses.distillation === 0 ? {} : { feature: rowsOf(features, model.textWidth, indices) };
       const tagged = drawTags(plan, indices, at);
-      const said = looker !== null ? { is_class: classesDrawn(tagged["tag_ids"]!, classes) } : losses.classDistillation > 0 && classTargets(plan, indices, tagged["tag_ids"]!, classes);
+      const said = looker !== null ? cropInputs(plan, indices, tagged["tag_ids"]!) : losses.classDistillation > 0 && classTargets(plan, indices, tagged["tag_ids"]!);
       const drawn: Batch = { ...tagged, ...said };
       // A photo that cannot be read carries no loss, and the run goes on.
       const forget = (row: number, message: string): void => {

@@ -37,14 +37,20 @@ test("a class's tag is as likely as the classes that stand for it or imply it; o
   close(propose(Float32Array.of(0, 0, 0, 0, 0.75, 0.25)), [0, 0, 0, 0.75, 0.75, -1]);
 });
 
-test("proposals are targets where labels are silent, and draw their tags; what neither says has the weight of silence", () => {
+test("proposals are targets where labels are silent, and draw their tags, their absence with a weight of its own; what neither says has the weight of silence", () => {
   const unknown = -1;
   const photos = [{ name: "a", targets: Int8Array.of(0, unknown, unknown, unknown, unknown, 1), proposals: Float32Array.of(0.9, 0.25, 0.95, 0, -1, -1), read: async () => new Uint8Array() }];
-  const { tag_ids, targets, known } = drawTags({ photos, batch: 1, drawnTags: 6, decided: [0, 1, 2, 3, 5], undecided: [4], retain: true, asks: false, silence: Float32Array.of(0.5, 0, 0, 0, 0.25, 0), seed: 1 }, Int32Array.of(0), 0);
+  const said = { absence: Float32Array.of(1, 1, 1, 0.25, 1, 1), classes: new Set<number>() };
+  const { tag_ids, targets, known } = drawTags({ ...said, photos, batch: 1, drawnTags: 6, decided: [0, 1, 2, 3, 5], undecided: [4], retain: true, asks: false, silence: Float32Array.of(0.5, 0, 0, 0, 0.25, 0), seed: 1 }, Int32Array.of(0), 0);
   const place = (id: number): number => (tag_ids!.data as BigInt64Array).indexOf(BigInt(id));
   assert.deepEqual([0, 1, 2, 3, 4, 5].map((id) => Number(targets!.data[place(id)]).toFixed(2)), ["0.00", "0.25", "0.95", "0.00", "0.00", "1.00"]);
-  assert.deepEqual([0, 1, 2, 3, 4, 5].map((id) => Number(known!.data[place(id)])), [1, 1, 1, 1, 0.25, 1]);
-  const first = drawTags({ photos, batch: 1, drawnTags: 4, decided: [0, 1, 2, 3, 5], undecided: [4], retain: false, asks: false, silence: new Float32Array(6), seed: 1 }, Int32Array.of(0), 0);
+  assert.deepEqual([0, 1, 2, 3, 4, 5].map((id) => Number(known!.data[place(id)])), [1, 1, 1, 0.25, 0.25, 1]);
+  // The same presence, and its complement at a quarter.
+  const likely = drawTags({ ...said, photos: [{ ...photos[0]!, proposals: Float32Array.of(0.9, 0.25, 0.95, 0.6, -1, -1) }], batch: 1, drawnTags: 6, decided: [0, 1, 2, 3, 5], undecided: [4], retain: true, asks: false, silence: new Float32Array(6), seed: 1 }, Int32Array.of(0), 0);
+  const at = (likely.tag_ids!.data as BigInt64Array).indexOf(3n);
+  const [target, weight] = [Number(likely.targets!.data[at]), Number(likely.known!.data[at])];
+  assert.ok(Math.abs(target * weight - 0.6) < 1e-6 && Math.abs((1 - target) * weight - 0.1) < 1e-6, `${target}, ${weight}`);
+  const first = drawTags({ ...said, photos, batch: 1, drawnTags: 4, decided: [0, 1, 2, 3, 5], undecided: [4], retain: false, asks: false, silence: new Float32Array(6), seed: 1 }, Int32Array.of(0), 0);
   assert.deepEqual([...(first.tag_ids!.data as BigInt64Array)].slice(0, 3).map(Number).sort(), [1, 2, 5]);
 });
 
@@ -58,18 +64,18 @@ test("a probable target costs what is expected", () => {
 
 const { modelType: _type, tags: _tags, ...sizes } = smallConfig;
 
-/** Writes photos, a model and a classifier, which says the same whatever a photo shows: "red" 0.5, "fox" 0.3, "cat" 0.2. */
+/** Writes photos, a model and a classifier, which says the same whatever a photo shows: "red" 0.5, "fox" 0.3, "cat" and "owl" 0.1. */
 async function writeClassifierRun(path: string): Promise<{ file: string; at: (name: string) => string }> {
   const file = await writeSyntheticRun(path, 1);
   await writeSmallModel(join(path, "model"));
   const at = (name: string): string => join(path, name);
-  writeFileSync(at("vocabulary.json"), JSON.stringify([{ en: "red", zh: "红", wnid: "n00000001" }, { en: "green", zh: "绿" }, { en: "blue", zh: "蓝" }, { en: "fox", zh: "狐", wnid: "n00000002" }, { en: "cat", zh: "猫", wnid: "n00000003" }]));
+  writeFileSync(at("vocabulary.json"), JSON.stringify([{ en: "red", zh: "红", wnid: "n00000001" }, { en: "green", zh: "绿" }, { en: "blue", zh: "蓝" }, { en: "fox", zh: "狐", wnid: "n00000002" }, { en: "cat", zh: "猫", wnid: "n00000003" }, { en: "owl", zh: "鸮", wnid: "n00000004" }]));
   mkdirSync(at("classifier"));
   const width = encoderWidth(sizes.encoder);
   const encoder = [...initialWeights({ ...smallConfig }, 1)].filter(([name]) => name.startsWith("visual_encoder."));
-  const shares = [0.5, 0.3, 0.2];
-  await writeSafetensors(at("classifier/weights.safetensors"), [...encoder.map(([name, tensor]) => ({ name: name.replace("visual_encoder.", ""), tensor })), { name: "classifier.weight", tensor: zeros("float32", [3, width]) }, { name: "classifier.bias", tensor: float32([3], shares.map(Math.log)) }]);
-  writeFileSync(at("classifier/classes.json"), JSON.stringify({ classes: ["n00000001", "n00000002", "n00000003"].map((wnid) => ({ wnid })) }));
+  const shares = [0.5, 0.3, 0.1, 0.1];
+  await writeSafetensors(at("classifier/weights.safetensors"), [...encoder.map(([name, tensor]) => ({ name: name.replace("visual_encoder.", ""), tensor })), { name: "classifier.weight", tensor: zeros("float32", [4, width]) }, { name: "classifier.bias", tensor: float32([4], shares.map(Math.log)) }]);
+  writeFileSync(at("classifier/classes.json"), JSON.stringify({ classes: ["n00000001", "n00000002", "n00000003", "n00000004"].map((wnid) => ({ wnid })) }));
   return { file, at };
 }
 
@@ -77,7 +83,7 @@ test("a run asks its classifier about the photos whose labels are silent, once; 
   await using folder = await temporaryFolder();
   const { file, at } = await writeClassifierRun(folder.path);
   const config = JSON.parse(readFileSync(file, "utf8")) as object;
-  const phase = { name: "head", from: "tokens", steps: 2, batch: 8, drawnTags: 5, rate: 1e-2, losses: { tagging: 1, retention: 0.1, classDistillation: 0.5 } };
+  const phase = { name: "head", from: "tokens", steps: 2, batch: 8, drawnTags: 6, rate: 1e-2, losses: { tagging: 1, retention: 0.1, classDistillation: 0.5 } };
   const write = (more: object): void => writeFileSync(file, JSON.stringify({ ...config, model: sizes, weights: "model", phases: [phase], sources: [{ set: "set", proposals: true, repeat: 2 }], ...more }));
   write({});
   await assert.rejects(train(file, { out: at("none"), device: "cpu" }), { code: "bad-train-config", message: /no proposer/ });
@@ -89,22 +95,22 @@ test("a run asks its classifier about the photos whose labels are silent, once; 
   const options = { out: at("run"), device: "cpu" as const, onProgress: ({ phase: name }: { phase: string }) => void (name === "encoding photos" && asked++) };
   const { photos, proposed, cache } = await prepare(file, options);
   await cache![Symbol.asyncDispose]();
-  assert.deepEqual(proposed, [0, 3]);
+  assert.deepEqual(proposed, [0, 3, 5]);
   // The half precision of what is kept.
-  for (const { proposals } of photos) [0.5, -1, -1, 0.3, -1].forEach((share, id) => assert.ok(Math.abs(proposals![id]! - share) < 1e-3, `${id}: ${proposals![id]}`));
+  for (const { proposals } of photos) [0.5, -1, -1, 0.3, -1, 0.1].forEach((share, id) => assert.ok(Math.abs(proposals![id]! - share) < 1e-3, `${id}: ${proposals![id]}`));
   const before = asked;
   const result = await train(file, options);
   assert.equal(asked, before);
   const logged = JSON.parse(readFileSync(at("run/log.jsonl"), "utf8").split("\n")[0]!) as Record<string, number>;
-  // It cannot be less than the entropy of the targets: of two classes with square roots of 0.5 and 0.3.
-  const share = Math.sqrt(0.5) / (Math.sqrt(0.5) + Math.sqrt(0.3));
+  // It cannot be less than the entropy of the targets: of the two classes that labels do not say, with square roots of 0.3 and 0.1.
+  const share = Math.sqrt(0.3) / (Math.sqrt(0.3) + Math.sqrt(0.1));
   const entropy = -share * Math.log(share) - (1 - share) * Math.log(1 - share);
   assert.ok(logged["class_distillation"]! >= 0.5 * entropy - 1e-3 && logged["class_distillation"]! < 10, String(logged["class_distillation"]));
   // Of the held-out squares all are a fox with 0.3, which is not enough to fire.
   const finished = await finishModel(result, at("finished"), { report: at("thresholds.json") });
-  assert.deepEqual(finished.map(({ en, by }) => `${en} ${by}`), ["red few", "green few", "blue few", "fox unknown", "cat unknown"]);
+  assert.deepEqual(finished.map(({ en, by }) => `${en} ${by}`), ["red few", "green few", "blue few", "fox unknown", "cat unknown", "owl unknown"]);
   assert.deepEqual(JSON.parse(readFileSync(at("thresholds.json"), "utf8")), finished);
-  const likely = result.heldOut.map((photo) => ({ ...photo, proposals: Float32Array.of(0.5, -1, -1, 0.9, -1) }));
+  const likely = result.heldOut.map((photo) => ({ ...photo, proposals: Float32Array.of(0.5, -1, -1, 0.9, -1, 0.9) }));
   const [fox] = (await finishModel({ ...result, heldOut: likely }, at("likely"))).filter(({ en }) => en === "fox");
   assert.equal(fox!.by, "proposals");
   assert.ok(Math.abs(fox!.precision! - 0.9) < 1e-6, String(fox!.precision));
@@ -118,7 +124,7 @@ test("a classifier that looks at the step's own crops proposes by the same rules
   await using folder = await temporaryFolder();
   const { file, at } = await writeClassifierRun(folder.path);
   const config = JSON.parse(readFileSync(file, "utf8")) as object;
-  const phase = { name: "whole", from: "pixels", steps: 2, batch: 8, drawnTags: 5, rate: 1e-2, silence: 0.25, losses: { tagging: 1, retention: 0.1, classDistillation: 0.5 } };
+  const phase = { name: "whole", from: "pixels", steps: 2, batch: 8, drawnTags: 6, rate: 1e-2, silence: 0.25, losses: { tagging: 1, retention: 0.1, classDistillation: 0.5 } };
   const logged = async (more: object): Promise<Record<string, number>> => {
     writeFileSync(file, JSON.stringify({ ...config, model: sizes, weights: "model", proposer: "classifier", leaveOut: ["cat"], sources: [{ set: "set", proposals: true }], phases: [{ ...phase, ...more }], logEvery: 1 }));
     const out = at(`run-${Object.values(more).join("-")}`);
