@@ -9,6 +9,7 @@ import { impliedLift } from "../vocab/lift-implied.js";
 import type { Tag } from "../vocab/tag.js";
 import { writeWhole } from "../write-whole.js";
 import { probableThreshold, rareThreshold, trustedThreshold } from "./calibrate.js";
+import { chooseLifts } from "./choose-lifts.js";
 import { median } from "./median.js";
 import { scorePhotos } from "./score-photos.js";
 import type { TrainResult } from "./train.js";
@@ -127,7 +128,8 @@ function fitThresholds(result: TrainResult, logits: readonly Float32Array[]): Fi
  * others, and tags with too few photos, one that few photos exceed. Where the network has a bias for each tag, these are shifted first, so
  * that scores of different tags can be compared: to the same score for all comes where a tag stands out from photos that lack it; of
  * tags whose threshold labels gave, a quarter of the way from there to the threshold. Thresholds are fitted to scores as a tagger
- * gives them, with tags that others imply lifted (`impliedLift`). Gives what became of each tag.
+ * gives them, with tags that others imply lifted (`impliedLift`) but for those that labels decide and that rank the photos better unlifted. Gives
+ * what became of each tag.
  */
 export async function finishModel(result: TrainResult, folder: string, options: FinishOptions = {}): Promise<readonly FinishedTag[]> {
   const { model, tags, weights, config, heldOut, decided } = result;
@@ -143,14 +145,13 @@ export async function finishModel(result: TrainResult, folder: string, options: 
     for (const { id } of tags) if (!given.has(id)) shifts[id] = logit(usual) - fittedTags[id]!.anchor;
     shifted.set("similarity_bias", { ...bias, data: (bias.data as Float32Array).map((value, id) => value + shifts[id]!) } as Tensor);
   }
-  const lift = impliedLift(tags);
-  for (const row of logits) {
-    for (let id = 0; id < row.length; id++) row[id] = row[id]! + shifts[id]!;
-    lift(row);
-  }
+  for (const row of logits) for (let id = 0; id < row.length; id++) row[id] = row[id]! + shifts[id]!;
+  const chosen = chooseLifts(result, logits);
+  const lift = impliedLift(chosen);
+  for (const row of logits) lift(row);
   const fittedTags = fitThresholds(result, logits);
   const rounded = (threshold: number): number => Math.round(threshold * 1e4) / 1e4;
-  const calibrated = tags.map((tag, id): Tag => {
+  const calibrated = chosen.map((tag, id): Tag => {
     const own = given.get(id);
     const threshold = own === undefined ? fittedTags[id]!.threshold : own;
     return { ...tag, threshold: threshold === null ? null : rounded(threshold) };

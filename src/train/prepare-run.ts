@@ -25,7 +25,7 @@ import { proposalsFor, type Proposals } from "./proposals.js";
 import { readClassifier } from "./read-classifier.js";
 import { hasSideWeights, startSideNetwork, withoutSideNetwork } from "./side-start.js";
 import type { TokenCache } from "./token-cache.js";
-import { parseTrainConfig, rateScaleOf, type TrainConfig } from "./train-config.js";
+import { byBeginning, parseTrainConfig, rateScaleOf, type TrainConfig } from "./train-config.js";
 import { TrainError } from "./train-error.js";
 import type { TrainOptions } from "./train-options.js";
 import type { TrainingState } from "./trainer.js";
@@ -143,7 +143,7 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
       return hasSideNetwork(model.encoder) && !hasSideWeights(found) ? startSideNetwork(shared, found, classifier ?? noClassifier(file, path), options) : found;
     };
     const given = config.weights === null ? initialWeights(model, config.seed) : await read(config.weights);
-    const start = config.blend === null ? given : blended(given, await read(config.blend.with), config.blend.share);
+    const start = config.blend === null ? given : blended(given, await read(config.blend.with), byBeginning(config.blend.shares ?? {}, config.blend.share));
     const distils = config.weights !== null && config.phases.some((phase) => phase.losses.distillation > 0);
     const teacher = config.teacher === null ? start : await read(config.teacher);
     if (fromTokens) {
@@ -182,8 +182,9 @@ function noClassifier(file: string, path: string): never {
 }
 
 /** Weights between two of the same network. */
-function blended(a: TrainingState, b: TrainingState, share: number): TrainingState {
+function blended(a: TrainingState, b: TrainingState, shareOf: (name: string) => number): TrainingState {
   return new Map([...a].map(([name, tensor]) => {
+    const share = shareOf(name);
     const [own, other] = [tensor.data as Float32Array, b.get(name)!.data as Float32Array];
     return [name, float32(tensor.shape, own.map((v, i) => (1 - share) * v + share * other[i]!))];
   }));

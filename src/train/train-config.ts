@@ -65,8 +65,8 @@ export interface TrainConfig {
   readonly classifier: string | null;
   /** Weights to go on from: another run's state (.safetensors), or a model folder, whose tags keep their rows by name. */
   readonly weights: string | null;
-  /** Weights to mix into these: (1 - share) of `weights`, `share` of these. Null: none. Between a model and what was trained from it, what was learnt stays and what was forgotten returns (Wortsman et al. 2022, arXiv 2109.01903). */
-  readonly blend: { readonly with: string; readonly share: number } | null;
+  /** Weights to mix into these: (1 - share) of `weights`, `share` of these. Null: none. `shares` are those of parameters by the beginning of their names, the longest that fits. Between a model and what was trained from it, what was learnt stays and what was forgotten returns (Wortsman et al. 2022, arXiv 2109.01903). */
+  readonly blend: { readonly with: string; readonly share: number; readonly shares?: Readonly<Record<string, number>> } | null;
   /** Weights whose image embeddings distillation holds to; null: those that the run starts from. */
   readonly teacher: string | null;
   /** Folder of a classifier whose probabilities are the targets of tags that labels say nothing of, for sources with `proposals`. */
@@ -159,9 +159,9 @@ class Fields {
     return Fields.of(this.get(key) ?? fallback, `${this.path}.${key}`);
   }
 
-  numbers(key: string): Record<string, number> {
+  numbers(key: string, check: (v: number) => boolean = () => true): Record<string, number> {
     const value = this.get(key) ?? {};
-    const ok = typeof value === "object" && value !== null && Object.values(value).every((v) => typeof v === "number" && v >= 0);
+    const ok = typeof value === "object" && value !== null && Object.values(value).every((v) => typeof v === "number" && v >= 0 && check(v));
     return ok ? (value as Record<string, number>) : this.fail(key, "an object of numbers");
   }
 
@@ -244,7 +244,7 @@ export function parseTrainConfig(json: unknown, file: string): TrainConfig {
     vocabulary: f.text("vocabulary"),
     classifier: f.get("classifier") == null ? null : f.text("classifier"),
     weights: f.get("weights") == null ? null : f.text("weights"),
-    blend: f.get("blend") == null ? null : f.object("blend").whole((b) => ({ with: b.text("with"), share: b.number("share", undefined, (v) => v >= 0 && v <= 1) })),
+    blend: f.get("blend") == null ? null : f.object("blend").whole((b) => ({ with: b.text("with"), share: b.number("share", undefined, (v) => v >= 0 && v <= 1), shares: b.numbers("shares", (v) => v <= 1) })),
     teacher: f.get("teacher") == null ? null : f.text("teacher"),
     proposer: f.get("proposer") == null ? null : f.text("proposer"),
     sources: f.list("sources", parseSource),
@@ -262,12 +262,17 @@ export function parseTrainConfig(json: unknown, file: string): TrainConfig {
   }));
 }
 
+/** What is given for a parameter by the longest beginning of its name that fits, else `otherwise`. */
+export function byBeginning(given: Readonly<Record<string, number>>, otherwise: number): (name: string) => number {
+  const prefixes = Object.keys(given).sort((a, b) => b.length - a.length);
+  return (name) => {
+    const prefix = prefixes.find((p) => name.startsWith(p));
+    return prefix === undefined ? otherwise : given[prefix]!;
+  };
+}
+
 /** How much faster or slower than the learning rate a parameter trains in a phase. */
 export function rateScaleOf(phase: TrainPhase): (name: string) => number {
-  const prefixes = Object.keys(phase.rateScales).sort((a, b) => b.length - a.length);
-  return (name) => {
-    if (phase.from === "tokens" && name.startsWith("visual_encoder.")) return 0;
-    const prefix = prefixes.find((p) => name.startsWith(p));
-    return prefix === undefined ? 1 : phase.rateScales[prefix]!;
-  };
+  const scale = byBeginning(phase.rateScales, 1);
+  return (name) => (phase.from === "tokens" && name.startsWith("visual_encoder.") ? 0 : scale(name));
 }

@@ -6,7 +6,7 @@ export type LiftImplied = (logits: Float32Array, start?: number) => void;
 
 /**
  * Makes what lifts the logits of tags that others imply: where the surest tag that implies it is surer than a tag, by logits, it
- * comes half way up to that one. A photo that shows a dog shows an animal; half, since the two are guesses of one network, and
+ * comes half way up to that one, unless it is not to be `lifted`. A photo that shows a dog shows an animal; half, since the two are guesses of one network, and
  * their mean is right more often than either. For logits that compare across tags, as those of models that were trained with parents.
  */
 export function impliedLift(tags: readonly Omit<Tag, "id">[]): LiftImplied {
@@ -14,6 +14,7 @@ export function impliedLift(tags: readonly Omit<Tag, "id">[]): LiftImplied {
   const implying = new Map<number, number[]>();
   for (const tag of index.tags) {
     for (const id of index.impliedBy(tag)) {
+      if (index.tags[id]!.lifted === false) continue;
       const own = implying.get(id);
       if (own === undefined) implying.set(id, [tag.id]);
       else own.push(tag.id);

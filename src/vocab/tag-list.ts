@@ -9,7 +9,7 @@ const wnidForm = /^n\d{8}$/;
 
 /**
  * The tags of a parsed `tags.json`: ids 0, 1, 2 ... in order, `en` (not blank) and `zh` strings, `threshold` null or from
- * 0 to 1, `aliases` and `parents` lists of names, `wnid` one WordNet id or a list. Other fields are passed over.
+ * 0 to 1, `aliases` and `parents` lists of names, `lifted` true or false, `wnid` one WordNet id or a list. Other fields are passed over.
  * `file` is named in errors. Throws a VocabularyError (bad-tags) that names the tag, the field and what is there.
  */
 export function parseTags(json: unknown, file: string): Tag[] {
@@ -20,7 +20,7 @@ export function parseTags(json: unknown, file: string): Tag[] {
 
 /** The text of `tags.json`, one tag a line so that a change of one tag is a change of one line. */
 export function serialiseTags(tags: readonly Tag[]): string {
-  const lines = tags.map(({ id, en, zh, threshold, aliases, parents, wnid }) => `  ${JSON.stringify({ id, en, zh, threshold, aliases, parents, wnid })}`);
+  const lines = tags.map(({ id, en, zh, threshold, aliases, parents, lifted, wnid }) => `  ${JSON.stringify({ id, en, zh, threshold, aliases, parents, lifted, wnid })}`);
   return `[\n${lines.join(",\n")}\n]\n`;
 }
 
@@ -28,12 +28,13 @@ function parseTag(value: unknown, id: number, file: string): Tag {
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw bad(file, `tag ${id}: expected an object, received ${showJson(value)}`);
   const fields = value as Readonly<Record<string, unknown>>;
   if (fields["id"] !== id) throw bad(file, `tag ${id}: ids count from 0 in order; expected ${id}, received ${showJson(fields["id"])}`);
-  const { threshold, zh, aliases, parents, wnid } = fields;
+  const { threshold, zh, aliases, parents, lifted, wnid } = fields;
   const en = name(fields["en"], `tag ${id}: en`, file);
   if (typeof zh !== "string" || zh.length > maxNameLength) throw bad(file, `tag ${id}: zh: expected a string of at most ${maxNameLength} characters, received ${showJson(zh)}`);
   if (threshold !== null && !(typeof threshold === "number" && threshold >= 0 && threshold <= 1)) {
     throw bad(file, `tag ${id}: threshold: expected null or a number from 0 to 1, received ${showJson(threshold)}`);
   }
+  if (lifted !== undefined && typeof lifted !== "boolean") throw bad(file, `tag ${id}: lifted: expected true or false, received ${showJson(lifted)}`);
   return {
     id,
     en,
@@ -41,6 +42,7 @@ function parseTag(value: unknown, id: number, file: string): Tag {
     threshold,
     ...(aliases !== undefined && { aliases: names(aliases, `tag ${id}: aliases`, file) }),
     ...(parents !== undefined && { parents: names(parents, `tag ${id}: parents`, file) }),
+    ...(lifted !== undefined && { lifted }),
     ...(wnid !== undefined && { wnid: wnids(wnid, `tag ${id}: wnid`, file) }),
   };
 }

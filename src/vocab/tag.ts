@@ -12,6 +12,8 @@ export interface Tag {
   readonly aliases?: readonly string[];
   /** `en` of the tags that this one implies ("dog" implies "animal"). */
   readonly parents?: readonly string[];
+  /** False: the tag keeps its own score, whatever implies it (`impliedLift`). @default true */
+  readonly lifted?: boolean;
   /** WordNet 3.0 ids of the synsets that the tag stands for; a list where several were merged. */
   readonly wnid?: string | readonly string[];
 }

@@ -71,10 +71,11 @@ test("a start between two, tags left out, repeated sources", async () => {
   const trained = await train(file, { out: join(folder.path, "a"), device: "cpu" });
   const start = await train(write({ ...config, phases: [{ ...phase, steps: 1, rate: 0 }] }), { out: join(folder.path, "b"), device: "cpu" });
   const still = { ...phase, steps: 1, rate: 0, from: "pixels", losses: { tagging: 1, distillation: 1 } };
-  const mixed = await train(write({ ...config, weights: "a/state.safetensors", blend: { with: "model", share: 0.25 }, teacher: "model", leaveOut: ["Red"], sources: config.sources.map((source) => ({ ...source, repeat: 3 })), phases: [still] }), { out: join(folder.path, "c"), device: "cpu" });
+  const mixed = await train(write({ ...config, weights: "a/state.safetensors", blend: { with: "model", share: 0.25, shares: { visual_encoder: 0.1, "visual_encoder.blocks.3": 0.5 } }, teacher: "model", leaveOut: ["Red"], sources: config.sources.map((source) => ({ ...source, repeat: 3 })), phases: [still] }), { out: join(folder.path, "c"), device: "cpu" });
   for (const [name, { data }] of mixed.weights) {
     const [a, b] = [trained.weights.get(name)!.data as Float32Array, start.weights.get(name)!.data as Float32Array];
-    for (let i = 0; i < a.length; i += 37) assert.ok(Math.abs(Number(data[i]) - (0.75 * a[i]! + 0.25 * b[i]!)) < 1e-6, name);
+    const share = name.startsWith("visual_encoder.blocks.3.") ? 0.5 : name.startsWith("visual_encoder.") ? 0.1 : 0.25;
+    for (let i = 0; i < a.length; i += 37) assert.ok(Math.abs(Number(data[i]) - ((1 - share) * a[i]! + share * b[i]!)) < 1e-6, name);
   }
   assert.deepEqual(trained.decided.map((id) => trained.tags[id]!.en), ["red", "green", "blue", "colour"]);
   assert.deepEqual(mixed.decided.map((id) => mixed.tags[id]!.en), ["green", "blue", "colour"]);

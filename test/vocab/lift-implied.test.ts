@@ -12,6 +12,12 @@ test("a tag comes half way up to the surest tag that implies it, however far bel
   assert.deepEqual([...logits], [1, 1.5, 4, 0, 1]);
 });
 
+test("a tag that is not to be lifted keeps its logit, and what it implies is lifted by what implies it", () => {
+  const logits = Float32Array.of(-2, -1, 4, 0, 1);
+  impliedLift(tags.map((each) => (each.en === "dog" ? { ...each, lifted: false } : each)))(logits);
+  assert.deepEqual([...logits], [1, -1, 4, 0, 1]);
+});
+
 test("what is surer than all that imply it stays", () => {
   const logits = Float32Array.of(5, 3, 2, -1, 0);
   impliedLift(tags)(logits);

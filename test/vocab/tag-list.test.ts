@@ -6,7 +6,7 @@ import { indexTags } from "../../src/vocab/tag-index.js";
 import { parseTags, serialiseTags } from "../../src/vocab/tag-list.js";
 import { VocabularyError } from "../../src/vocab/vocabulary-error.js";
 
-const dog = { id: 0, en: "dog", zh: "狗 ", threshold: 0.5, aliases: ["hound"], parents: ["animal"], wnid: "n02084071" };
+const dog = { id: 0, en: "dog", zh: "狗 ", threshold: 0.5, aliases: ["hound"], parents: ["animal"], lifted: false, wnid: "n02084071" };
 const animal = { id: 1, en: "animal", zh: "动物", threshold: null, wnid: ["n00015388", "n00017222"] };
 
 test("tags come back as they were written, blanks and all", () => {
@@ -32,6 +32,7 @@ const faults: readonly (readonly [string, unknown, RegExp])[] = [
   ["a threshold as text", [{ ...dog, threshold: "0.5" }], /threshold/],
   ["no threshold", [{ ...dog, threshold: undefined }], /threshold: .*received nothing/],
   ["aliases that are no list", [{ ...dog, aliases: "hound" }], /aliases: expected a list/],
+  ["lifted that is no boolean", [{ ...dog, lifted: "no" }], /lifted: expected true or false/],
   ["a parent that is no name", [{ ...dog, parents: [7] }], /parents: expected a name/],
   ["no WordNet id", [{ ...dog, wnid: "02084071" }], /wnid: expected a WordNet id/],
   ["an empty list of WordNet ids", [{ ...dog, wnid: [] }], /wnid: expected/],
