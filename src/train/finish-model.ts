@@ -8,7 +8,7 @@ import { Tagger } from "../tagger/tagger.js";
 import { impliedLift } from "../vocab/lift-implied.js";
 import type { Tag } from "../vocab/tag.js";
 import { writeWhole } from "../write-whole.js";
-import { probableThreshold, rareThreshold, trustedThreshold } from "./calibrate.js";
+import { pooledThreshold, probableThreshold, rareThreshold, trustedThreshold } from "./calibrate.js";
 import { chooseLifts } from "./choose-lifts.js";
 import { median } from "./median.js";
 import { scorePhotos } from "./score-photos.js";
@@ -29,17 +29,17 @@ export interface FinishedTag {
   /** Null: off. */
   readonly threshold: number | null;
   /**
-   * "labels": fitted to photos kept out; "few": there are too few of these; "proposals": fitted, together with others, to what the
-   * classifier says of photos kept out; "unknown": nothing is known of it; "given": it was not to be fitted.
+   * "labels": fitted to photos kept out; "few": there are too few of these, and it was fitted together with other such tags; "proposals":
+   * fitted, together with others, to what the classifier says of photos kept out; "unknown": nothing is known of it; "given": it was not to be fitted.
    */
   readonly by: "labels" | "few" | "proposals" | "unknown" | "given";
-  /** On the photos kept out whose labels speak of it; of tags by proposals, of all together. Null: it fires on none, or nothing is known. */
+  /** On the photos kept out whose labels speak of it; of tags by proposals, and of those with few, of all together. Null: it fires on none, or nothing is known. */
   readonly precision: number | null;
 }
 
 /** With fewer held-out positives a threshold for best F1 says little. */
 const leastPositives = 5;
-/** Share of held-out photos, nearly all of which lack it, on which a tag of unknown truth may fire; and one that is trained on few photos. */
+/** Share of held-out photos, nearly all of which lack it, on which a tag of unknown truth may fire; and one that is trained on few photos, where such tags have hardly any together. */
 const leastShare = 0.005;
 const rareShares = { unknown: 0.0004, few: 0.001 } as const;
 
@@ -87,9 +87,12 @@ function fitThresholds(result: TrainResult, logits: readonly Float32Array[]): Fi
   const anchorOf = (id: number): number => outstandings[id]! + usual;
   const ofSilent = asked.flatMap(({ i, proposals }) => [...silent].map((id) => [sigmoid(logits[i]![id]! - anchorOf(id)), Math.max(0, proposals[id]!)] as const));
   const probable = probableThreshold(ofSilent.map(([each]) => each), ofSilent.map(([, probability]) => probability));
+  const few = tags.flatMap(({ id }) => (labelled.has(id) && byLabels[id] === null ? heldOut.flatMap(({ targets }, i) => (targets[id] === unknown ? [] : [[sigmoid(logits[i]![id]! - anchorOf(id)), targets[id] === present] as const])) : []));
+  const pooled = pooledThreshold(few.map(([each]) => each), few.map(([, shows]) => shows), leastPositives);
   const thresholds = tags.map(({ id }): Pick<FinishedTag, "threshold" | "by"> => {
     const best = byLabels[id]!;
     if (best !== null) return best;
+    if (labelled.has(id) && pooled !== null) return { threshold: pooled === "off" ? null : sigmoid(anchorOf(id) + logit(pooled)), by: "few" };
     if (silent.has(id) && probable !== null) return { threshold: sigmoid(anchorOf(id) + logit(probable)), by: "proposals" };
     const others = heldOut.flatMap(({ targets }, i) => (targets[id] === present ? [] : [score(i, id)]));
     const by = labelled.has(id) ? "few" : "unknown";
@@ -110,26 +113,30 @@ function fitThresholds(result: TrainResult, logits: readonly Float32Array[]): Fi
 
   const ratio = (right: number, all: number): number | null => (all === 0 ? null : right / all);
   const fired = (id: number): number[] => (thresholds[id]!.threshold === null ? [] : heldOut.flatMap((_, i) => (score(i, id) > thresholds[id]!.threshold! ? [i] : [])));
-  const probabilities = tags.flatMap(({ id }) => (thresholds[id]!.by === "proposals" ? fired(id).flatMap((i) => heldOut[i]!.proposals?.[id] ?? []) : []));
-  const together = ratio(probabilities.reduce((sum, each) => sum + Math.max(0, each), 0), probabilities.length);
+  const spokenOf = (id: number): number[] => fired(id).filter((i) => heldOut[i]!.targets[id] !== unknown);
+  const mean = (values: readonly number[]): number | null => ratio(values.reduce((sum, each) => sum + Math.max(0, each), 0), values.length);
+  const ofAll = (by: FittedTag["by"], of: (id: number) => number[]): number | null => mean(tags.flatMap(({ id }) => (thresholds[id]!.by === by ? of(id) : [])));
+  const together = {
+    proposals: ofAll("proposals", (id) => fired(id).flatMap((i) => heldOut[i]!.proposals?.[id] ?? [])),
+    few: ofAll("few", (id) => spokenOf(id).map((i) => Number(heldOut[i]!.targets[id] === present))),
+  };
   return tags.map(({ id }) => {
     const { threshold, by } = thresholds[id]!;
-    const spoken = by === "proposals" ? [] : fired(id).filter((i) => heldOut[i]!.targets[id] !== unknown);
+    const spoken = spokenOf(id);
     // A threshold is as low as its source's photos allow; where the tag stands out is known from all.
     const anchor = by === "labels" && threshold !== null ? labelsShare * logit(threshold) + (1 - labelsShare) * anchorOf(id) : anchorOf(id);
-    return { anchor, threshold, by, precision: by === "proposals" ? together : ratio(spoken.filter((i) => heldOut[i]!.targets[id] === present).length, spoken.length) };
+    return { anchor, threshold, by, precision: by === "proposals" || by === "few" ? together[by] : ratio(spoken.filter((i) => heldOut[i]!.targets[id] === present).length, spoken.length) };
   });
 }
 
 /**
  * Calibrates a trained model on its held-out photos and writes it as a model folder, weights in half precision. Each tag's
  * threshold is the one of best F1 that is right often enough (`trustedThreshold`; a tag that has none is off). Tags without
- * labels, but with proposals, have one that together are right as often, by the probabilities that the classifier gives; the
- * others, and tags with too few photos, one that few photos exceed. Where the network has a bias for each tag, these are shifted first, so
+ * labels, but with proposals, have one that together are right as often, by the probabilities that the classifier gives, and so have tags with
+ * too few photos each, by labels; the others one that few photos exceed. Where the network has a bias for each tag, these are shifted first, so
  * that scores of different tags can be compared: to the same score for all comes where a tag stands out from photos that lack it; of
  * tags whose threshold labels gave, a quarter of the way from there to the threshold. Thresholds are fitted to scores as a tagger
- * gives them, with tags that others imply lifted (`impliedLift`) but for those that labels decide and that rank the photos better unlifted. Gives
- * what became of each tag.
+ * gives them, with tags that others imply lifted (`impliedLift`) but for those that labels name. Gives what became of each tag.
  */
 export async function finishModel(result: TrainResult, folder: string, options: FinishOptions = {}): Promise<readonly FinishedTag[]> {
   const { model, tags, weights, config, heldOut, decided } = result;
@@ -146,7 +153,7 @@ export async function finishModel(result: TrainResult, folder: string, options: 
     shifted.set("similarity_bias", { ...bias, data: (bias.data as Float32Array).map((value, id) => value + shifts[id]!) } as Tensor);
   }
   for (const row of logits) for (let id = 0; id < row.length; id++) row[id] = row[id]! + shifts[id]!;
-  const chosen = chooseLifts(result, logits);
+  const chosen = chooseLifts(tags, result.named);
   const lift = impliedLift(chosen);
   for (const row of logits) lift(row);
   const fittedTags = fitThresholds(result, logits);

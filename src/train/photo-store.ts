@@ -7,7 +7,7 @@ import { openLabelledSet, type PhotoLabels } from "../data/labelled-set.js";
 import { pixelShares, pixelTagIds, pixelTargets } from "../data/pixel-tags.js";
 import { readReferenceList } from "../data/reference-list.js";
 import { readShard } from "../data/tar-shards.js";
-import { absent, createTargets, present, unknown } from "../data/tag-targets.js";
+import { absent, createTargets, present, unknown, type TagTargets } from "../data/tag-targets.js";
 import { readImageFile } from "../image/read-image-file.js";
 import { permutation, seededRandom } from "../tensor/random.js";
 import type { TagIndex } from "../vocab/tag-index.js";
@@ -30,6 +30,8 @@ export interface TrainingPhoto {
 /** The photos of a source, and the tags that its labels decide. */
 export interface LoadedSource {
   readonly covered: readonly number[];
+  /** Those of them that its labels name, and do not only imply. */
+  readonly named: readonly number[];
   readonly photos: readonly TrainingPhoto[];
 }
 
@@ -65,13 +67,13 @@ async function loadLabels(source: TrainSource, base: string, index: TagIndex, se
 const lookedAt = 16;
 
 /** The source with what its photos' pixels say. A photo that cannot be read keeps its targets: training tells of it. */
-async function withPixels({ covered, photos }: LoadedSource, index: TagIndex, signal?: AbortSignal): Promise<LoadedSource> {
+async function withPixels({ covered, named, photos }: LoadedSource, index: TagIndex, signal?: AbortSignal): Promise<LoadedSource> {
   const result: TrainingPhoto[] = [];
   for (let start = 0; start < photos.length; start += lookedAt) {
     signal?.throwIfAborted();
     result.push(...(await Promise.all(photos.slice(start, start + lookedAt).map((photo) => lookAt(photo, index)))));
   }
-  return { covered: [...new Set([...covered, ...pixelTagIds(index)])].sort((a, b) => a - b), photos: result };
+  return { covered: [...new Set([...covered, ...pixelTagIds(index)])].sort((a, b) => a - b), named, photos: result };
 }
 
 async function lookAt(photo: TrainingPhoto, index: TagIndex): Promise<TrainingPhoto> {
@@ -102,7 +104,12 @@ async function loadShards({ limit, captions = false }: TrainSource, folder: stri
       photos.push({ name: `${set.name}/${key}`, targets: own, read: async () => bytes });
     }
   }
-  return { covered: [...new Set([...targets.covered, ...(said?.covered ?? [])])].sort((a, b) => a - b), photos };
+  return { covered: [...new Set([...targets.covered, ...(said?.covered ?? [])])].sort((a, b) => a - b), named: namedBy(targets), photos };
+}
+
+function namedBy({ covered, implied }: TagTargets): number[] {
+  const only = new Set(implied);
+  return covered.filter((id) => !only.has(id));
 }
 
 /** What a split's captions say; the parser of sentences is read when it is needed. */
@@ -120,7 +127,7 @@ async function loadFolder({ limit, path }: TrainSource, folder: string, index: T
   const { classes, photos } = await openImageFolder(folder);
   const targets = createTargets(classes, index);
   const chosen = drawn(photos.length, limit, path, seed);
-  return { covered: targets.covered, photos: photos.filter((_, i) => chosen.has(i)).map((photo) => ({ name: photo.path, targets: targets.row([photo.label]), read: () => readImageFile(photo.path) })) };
+  return { covered: targets.covered, named: namedBy(targets), photos: photos.filter((_, i) => chosen.has(i)).map((photo) => ({ name: photo.path, targets: targets.row([photo.label]), read: () => readImageFile(photo.path) })) };
 }
 
 /** A file of labels decides the tags that it speaks of and what these imply; photos that it names and that are not there are left out. */
@@ -130,7 +137,7 @@ async function loadPhotos({ limit, path, labels }: TrainSource, base: string, in
   const targets = createTargets(names.map((name) => ({ name })), index);
   const place = new Map(names.map((name, i) => [name, i]));
   const chosen = drawn(photos.length, limit, path, seed);
-  return { covered: targets.covered, photos: photos.filter((_, i) => chosen.has(i)).map((photo) => ({ name: photo.path, targets: targets.row(photo.tags.map((tag) => place.get(tag)!)), read: () => readImageFile(photo.path) })) };
+  return { covered: targets.covered, named: namedBy(targets), photos: photos.filter((_, i) => chosen.has(i)).map((photo) => ({ name: photo.path, targets: targets.row(photo.tags.map((tag) => place.get(tag)!)), read: () => readImageFile(photo.path) })) };
 }
 
 /** The reference's lists decide every tag: what a photo is not said to show is absent. */
@@ -146,5 +153,6 @@ async function loadList({ limit, path }: TrainSource, file: string, index: TagIn
     for (const id of unionLabelIds) targets[id] = present;
     return [{ name: photo, targets, read: () => readImageFile(photo) }];
   });
-  return { covered: index.tags.map((tag) => tag.id), photos };
+  const all = index.tags.map((tag) => tag.id);
+  return { covered: all, named: all, photos };
 }

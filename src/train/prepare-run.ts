@@ -39,6 +39,8 @@ export interface Prepared {
   readonly photos: readonly TrainingPhoto[];
   readonly heldOut: readonly TrainingPhoto[];
   readonly decided: readonly number[];
+  /** Those of them that labels name, and do not only imply. */
+  readonly named: readonly number[];
   /** Tags that a classifier proposes, decided or not. */
   readonly proposed: readonly number[];
   /** The proposer, for phases in which it looks at crops. */
@@ -112,13 +114,14 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
   const model: RamConfig = { modelType: "ram_plus", encoder, ...sizes, tags: tags.length };
   let photos: TrainingPhoto[] = [];
   let heldOut: TrainingPhoto[] = [];
-  const decided = new Set<number>();
+  const [decided, named] = [new Set<number>(), new Set<number>()];
   /** Names of photos whose silence a classifier fills. */
   const silent = new Set<string>();
   const leftOut = config.leaveOut.map((name) => index.byName(name)?.id ?? unknownTag(file, name));
   for (const source of config.sources) {
     const loaded = await loadSource(source, base, index, config.seed, options.signal);
     for (const id of loaded.covered) decided.add(id);
+    for (const id of loaded.named) named.add(id);
     const outside = (photo: TrainingPhoto): boolean => seededRandom(config.seed, 4, ...new TextEncoder().encode(nameWithin(source, base, photo)))() < config.heldOut;
     heldOut.push(...loaded.photos.filter(outside));
     const inside = loaded.photos.filter((photo) => !outside(photo));
@@ -129,11 +132,11 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
   denyKinds([...photos, ...heldOut], index);
   // Last, so that no change of labels brings them back; photos of the same labels may share their targets.
   for (const { targets } of [...photos, ...heldOut]) for (const id of leftOut) targets[id] = unknown;
-  for (const id of leftOut) decided.delete(id);
+  for (const id of leftOut) for (const each of [decided, named]) each.delete(id);
   const { proposed, fill, looker } = await proposalsFor({ config, model, photos: [...photos, ...heldOut].filter(({ name }) => silent.has(name)) }, { base, index, file, leftOut }, options);
   [photos, heldOut] = [photos.map(fill), heldOut.map(fill)];
   const score: Prepared["score"] = (weights, each, given) => scorePhotos(model, each, config.normalisation, weights, given);
-  const shared = { config, model, index, photos, heldOut, score, head: null, proposed, looker, decided: [...decided].sort((a, b) => a - b) };
+  const shared = { config, model, index, photos, heldOut, score, head: null, proposed, looker, decided: [...decided].sort((a, b) => a - b), named: [...named].sort((a, b) => a - b) };
   if (config.classifier === null || config.weights !== null) {
     const fromTokens = config.phases.some((phase) => phase.from === "tokens");
     if (fromTokens && config.weights === null) throw new TrainError("bad-train-config", `${file}: a phase from tokens needs a classifier or weights to start from`);

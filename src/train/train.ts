@@ -32,6 +32,8 @@ export interface TrainResult {
   readonly heldOut: readonly TrainingPhoto[];
   /** Tags that some source decides. */
   readonly decided: readonly number[];
+  /** Those of them that labels name, and do not only imply. */
+  readonly named: readonly number[];
   /** Tags that a classifier proposes, decided or not. */
   readonly proposed: readonly number[];
 }
@@ -44,10 +46,10 @@ export interface TrainResult {
 export async function train(file: string, options: TrainOptions): Promise<TrainResult> {
   await mkdir(options.out, { recursive: true });
   const prepared = await prepare(file, options);
-  const { config, model, index, heldOut, decided, proposed } = prepared;
+  const { config, model, index, heldOut, decided, named, proposed } = prepared;
   try {
     const weights = await runPhases(prepared, options);
-    return { model, tags: index.tags, weights, config, heldOut, decided, proposed };
+    return { model, tags: index.tags, weights, config, heldOut, decided, named, proposed };
   } finally {
     await prepared.cache?.[Symbol.asyncDispose]();
   }
