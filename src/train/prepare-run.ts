@@ -43,8 +43,8 @@ export interface Prepared {
   readonly named: readonly number[];
   /** Tags that a classifier proposes, decided or not. */
   readonly proposed: readonly number[];
-  /** The proposer, for phases in which it looks at crops. */
-  readonly looker: Proposals["looker"];
+  /** The proposer as a step takes it, for phases in which it looks at crops. */
+  readonly cropProposer: Proposals["cropProposer"];
   /** The start's tokens of the training photos (image embeddings for phases from these), and each photo's place among them. */
   readonly cache: TokenCache | null;
   readonly positions: Int32Array;
@@ -133,10 +133,10 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
   // Last, so that no change of labels brings them back; photos of the same labels may share their targets.
   for (const { targets } of [...photos, ...heldOut]) for (const id of leftOut) targets[id] = unknown;
   for (const id of leftOut) for (const each of [decided, named]) each.delete(id);
-  const { proposed, fill, looker } = await proposalsFor({ config, model, photos: [...photos, ...heldOut].filter(({ name }) => silent.has(name)) }, { base, index, file, leftOut }, options);
+  const { proposed, fill, cropProposer } = await proposalsFor({ config, model, photos: [...photos, ...heldOut].filter(({ name }) => silent.has(name)) }, { base, index, file, leftOut }, options);
   [photos, heldOut] = [photos.map(fill), heldOut.map(fill)];
   const score: Prepared["score"] = (weights, each, given) => scorePhotos(model, each, config.normalisation, weights, given);
-  const shared = { config, model, index, photos, heldOut, score, head: null, proposed, looker, decided: [...decided].sort((a, b) => a - b), named: [...named].sort((a, b) => a - b) };
+  const shared = { config, model, index, photos, heldOut, score, head: null, proposed, cropProposer, decided: [...decided].sort((a, b) => a - b), named: [...named].sort((a, b) => a - b) };
   if (config.classifier === null || config.weights !== null) {
     const fromTokens = config.phases.some((phase) => phase.from === "tokens");
     if (fromTokens && config.weights === null) throw new TrainError("bad-train-config", `${file}: a phase from tokens needs a classifier or weights to start from`);
@@ -146,7 +146,7 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
       return hasSideNetwork(model.encoder) && !hasSideWeights(found) ? startSideNetwork(shared, found, classifier ?? noClassifier(file, path), options) : found;
     };
     const given = config.weights === null ? initialWeights(model, config.seed) : await read(config.weights);
-    const start = config.blend === null ? given : blended(given, await read(config.blend.with), byBeginning(config.blend.shares ?? {}, config.blend.share));
+    const start = config.blend === null ? given : blended(given, await read(config.blend.with), byBeginning(config.blend.shares, config.blend.share));
     const distils = config.weights !== null && config.phases.some((phase) => phase.losses.distillation > 0);
     const teacher = config.teacher === null ? start : await read(config.teacher);
     if (fromTokens) {

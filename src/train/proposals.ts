@@ -57,14 +57,14 @@ export interface Proposals {
   /** A photo with what it says of the whole of it, kept once. */
   readonly fill: (photo: TrainingPhoto) => TrainingPhoto;
   /** What looks at a step's own photos: its number of classes and its weights, by the names of `cropProposals`; null: there is none. */
-  readonly looker: { readonly classes: number; readonly weights: TrainingState } | null;
+  readonly cropProposer: { readonly classes: number; readonly weights: TrainingState } | null;
 }
 
 /** What the configuration's classifier says of the photos whose labels are silent: the tags of which it speaks, how a photo gets its proposals, and what looks at crops of them. */
 export async function proposalsFor(silent: KeptFrom, { base, index, file, leftOut }: { readonly base: string; readonly index: TagIndex; readonly file: string; readonly leftOut: readonly number[] }, options: TrainOptions): Promise<Proposals> {
   const { config, photos } = silent;
   const model = withoutSideNetwork(silent.model);
-  if (photos.length === 0) return { proposed: [], fill: (photo) => photo, looker: null };
+  if (photos.length === 0) return { proposed: [], fill: (photo) => photo, cropProposer: null };
   if (config.proposer === null) throw new TrainError("bad-train-config", `${file}: a source has proposals, and there is no proposer to make them`);
   const classifier = await readClassifier(resolve(base, config.proposer));
   const classes = classifier.wnids.length;
@@ -80,12 +80,11 @@ export async function proposalsFor(silent: KeptFrom, { base, index, file, leftOu
     for (const id of leftOut) proposals[id] = -1;
     found.set(name, proposals);
   }
-  const members = { ...proposer.members, data: proposer.members.data.slice() };
-  for (const id of leftOut) members.data.fill(0, id * classes, (id + 1) * classes);
-  const looker = { classes, weights: new Map<string, Tensor>([...[...weights].map(([name, tensor]) => [`${proposerScope}.${name}`, tensor] as const), [`${proposerScope}.tags`, members]]) };
+  for (const id of leftOut) proposer.members.data.fill(0, id * classes, (id + 1) * classes);
+  const cropProposer = { classes, weights: new Map<string, Tensor>([...[...weights].map(([name, tensor]) => [`${proposerScope}.${name}`, tensor] as const), [`${proposerScope}.tags`, proposer.members]]) };
   const out = new Set(leftOut);
   return {
-    looker,
+    cropProposer,
     proposed: proposer.tags.filter((id) => !out.has(id)),
     fill: (photo) => {
       const proposals = found.get(photo.name);

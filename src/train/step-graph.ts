@@ -66,7 +66,7 @@ export interface StepConfig {
 export interface StepGraph {
   /** `loss`, its terms, `gradient_norm`, and for each trained parameter NAME `next/NAME`, `next/momentum/NAME`, `next/variance/NAME`. */
   readonly outputs: Readonly<Record<string, Value>>;
-  /** Every parameter of the network, in the order of its use. */
+  /** Every parameter of the network, and of the proposer that looks at crops, in the order of its use. */
   readonly parameters: readonly ParameterSpec[];
   /** Names of those that train. */
   readonly trained: readonly string[];

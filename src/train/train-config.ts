@@ -66,7 +66,7 @@ export interface TrainConfig {
   /** Weights to go on from: another run's state (.safetensors), or a model folder, whose tags keep their rows by name. */
   readonly weights: string | null;
   /** Weights to mix into these: (1 - share) of `weights`, `share` of these. Null: none. `shares` are those of parameters by the beginning of their names, the longest that fits. Between a model and what was trained from it, what was learnt stays and what was forgotten returns (Wortsman et al. 2022, arXiv 2109.01903). */
-  readonly blend: { readonly with: string; readonly share: number; readonly shares?: Readonly<Record<string, number>> } | null;
+  readonly blend: { readonly with: string; readonly share: number; readonly shares: Readonly<Record<string, number>> } | null;
   /** Weights whose image embeddings distillation holds to; null: those that the run starts from. */
   readonly teacher: string | null;
   /** Folder of a classifier whose probabilities are the targets of tags that labels say nothing of, for sources with `proposals`. */

@@ -92,7 +92,7 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, { 
   const { config, photos, heldOut, decided, proposed, features } = prepared;
   const phase = config.phases[number]!;
   const model = atSize(prepared.model, phase);
-  const looker = phase.proposals === "crops" ? prepared.looker : null;
+  const cropProposer = phase.proposals === "crops" ? prepared.cropProposer : null;
   const { signal, out } = options;
   await using trainer = await createTrainer(
     {
@@ -102,7 +102,7 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, { 
       from: phase.from,
       // Losses that are sums over photos become means, so that weights do not depend on the batch.
       losses: { tagging: phase.losses.tagging / phase.batch, retention: phase.losses.retention / phase.batch, tagAlignment: phase.losses.tagAlignment / phase.batch, distillation: phase.losses.distillation, classDistillation: phase.losses.classDistillation / phase.batch, textAlignment: 0 },
-      proposerClasses: looker?.classes ?? null,
+      proposerClasses: cropProposer?.classes ?? null,
       chosenRows: prepared.head !== null || phase.losses.retention > 0,
       rateScale: rateScaleOf(phase),
       stochasticDepth: phase.stochasticDepth,
@@ -111,7 +111,7 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, { 
     },
     from.state,
     options,
-    looker?.weights,
+    cropProposer?.weights,
   );
   const augmentation = { size: model.encoder.imageSize, normalisation: config.normalisation, cropping: { ...referenceCrop, area: [phase.cropArea, 1] }, operations: phase.augment } as const;
   await using workers = phase.from !== "pixels" ? null : openAugmentWorkers(augmentation, Math.max(1, availableParallelism() >> 1));
@@ -186,13 +186,13 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, { 
     const silence = Float32Array.from(index.tags, ({ id }) => (labelled.has(id) && !pixels.has(id) ? weight : 0));
     // A softmax gives one thing less where it gives another more, so that a tag which labels decide elsewhere is hardly absent by it.
     const absence = silence.map((weight, id) => (labelled.has(id) ? weight : 1));
-    const plan: BatchPlan = { photos, silence, absence, classes, batch, drawnTags, decided: [...spoken].sort((a, b) => a - b), undecided, retain: losses.retention > 0, asks: looker !== null, seed };
+    const plan: BatchPlan = { photos, silence, absence, classes, batch, drawnTags, decided: [...spoken].sort((a, b) => a - b), undecided, retain: losses.retention > 0, asks: cropProposer !== null, seed };
     const indicesOf = photoOrder(plan);
     return async (at) => {
       const indices = indicesOf(at);
       const feature = features === null || losses.distillation === 0 ? {} : { feature: rowsOf(features, model.textWidth, indices) };
       const tagged = drawTags(plan, indices, at);
-      const said = looker !== null ? cropInputs(plan, indices, tagged["tag_ids"]!) : losses.classDistillation > 0 && classTargets(plan, indices, tagged["tag_ids"]!);
+      const said = cropProposer !== null ? cropInputs(plan, indices, tagged["tag_ids"]!) : losses.classDistillation > 0 && classTargets(plan, indices, tagged["tag_ids"]!);
       const drawn: Batch = { ...tagged, ...said };
       // A photo that cannot be read carries no loss, and the run goes on.
       const forget = (row: number, message: string): void => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bestF1Threshold, rareThreshold, trustedThreshold, probableThreshold } from "../../src/train/calibrate.js";
+import { bestF1Threshold, pooledThreshold, rareThreshold, trustedThreshold, probableThreshold } from "../../src/train/calibrate.js";
 
 const scores = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2];
 const truthOf = (pattern: string): boolean[] => [...pattern].map((c) => c === "1");
@@ -34,4 +34,13 @@ test("where only probabilities are known, the least score from which six in ten 
   assert.equal(probableThreshold([0.9, 0.75, 0.5, 0.25, 0.125], [0.9, 0.5, 0.7, 0.1, 0.1]), 0.375);
   assert.equal(probableThreshold([0.9, 0.9, 0.2], [1, 0, 0.1]), null);
   assert.equal(probableThreshold([], []), null);
+});
+
+test("tags taken together are right six times in ten, else four, else off; hardly any positives say nothing", () => {
+  const close = (value: number | "off" | null, expected: number): void => assert.ok(typeof value === "number" && Math.abs(value - expected) < 1e-12, String(value));
+  // Three of five are right down to 0.5; two of five in the second.
+  close(pooledThreshold(scores, truthOf("10101000"), 3), 0.45);
+  close(pooledThreshold(scores, truthOf("00110000"), 2), 0.45);
+  assert.equal(pooledThreshold([...scores, ...scores.map((s) => s / 10)], truthOf("0000000000000111"), 3), "off");
+  assert.equal(pooledThreshold(scores, truthOf("11000000"), 3), null);
 });

@@ -11,7 +11,11 @@ import { finishModel } from "../../src/train/finish-model.js";
 import { initialWeights } from "../../src/train/initial-weights.js";
 import { asymmetricLoss, taggingAsymmetry } from "../../src/train/losses.js";
 import { prepare } from "../../src/train/prepare-run.js";
+import { Params } from "../../src/graph/params.js";
+import { classProbabilities } from "../../src/train/class-probabilities.js";
+import { cropProposals } from "../../src/train/crop-proposals.js";
 import { createProposer } from "../../src/train/proposals.js";
+import { normal, seededRandom } from "../../src/tensor/random.js";
 import { train } from "../../src/train/train.js";
 import { float32, zeros, type Tensor } from "../../src/tensor/tensor.js";
 import { indexTags } from "../../src/vocab/tag-index.js";
@@ -136,4 +140,40 @@ test("a classifier that looks at the step's own crops proposes by the same rules
   // The half precision of what is kept.
   for (const name of ["loss", "tagging", "retention", "class_distillation", "gradient_norm"]) assert.ok(Math.abs(crops[name]! - kept[name]!) <= 2e-3 * Math.abs(kept[name]!), `${name}: ${crops[name]}, ${kept[name]} of whole photos`);
   await assert.rejects(logged({ from: "tokens", proposals: "crops" }), { code: "bad-train-config", message: /phase whole has the proposer look at crops/ });
+});
+
+test("within the step it proposes for each crop what it proposes of that picture", () => {
+  const wnids = [null, "n00000001", "n00000002", "n00000003", "n00000004"];
+  const proposer = createProposer(wnids, index);
+  const [batch, tags] = [2, index.tags.length];
+  const random = seededRandom(5, 1);
+  const noise = (shape: readonly number[], scale: number): Tensor<"float32"> => float32(shape, Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => scale * normal(random)));
+  const model = { ...smallConfig, tags };
+  const p = Params.root();
+  const image = input("pixel_values", "float32", [batch, 3, 32, 32]);
+  const [targets, known] = [input("targets", "float32", [batch, tags]), input("known", "float32", [batch, tags])];
+  const own = classProbabilities(image, p.at("proposer"), model, wnids.length);
+  const said = cropProposals(image, p, model, { classes: wnids.length, batch, tagIds: input("tag_ids", "int64", [tags]), targets, known });
+  const width = encoderWidth(smallConfig.encoder);
+  const encoder = [...initialWeights(smallConfig, 1)].filter(([name]) => name.startsWith("visual_encoder.")).map(([name, tensor]) => [`proposer.${name}`, tensor] as const);
+  // The first photo shows nothing that labels name, of the second they say that it lacks a poodle.
+  const labels = { targets: new Float32Array(batch * tags), known: Float32Array.from({ length: batch * tags }, (_, i) => (i === tags + 1 ? 1 : 0.1)) };
+  const silent = Float32Array.from({ length: batch * tags }, (_, i) => Number(i !== tags + 1));
+  const absence = [1, 1, 0.25, 1, 1, 1];
+  const asked = silent.map((value, i) => value * Number(proposer.tags.includes(i % tags)));
+  const feeds = new Map<string, Tensor>([...encoder, ["proposer.classifier.weight", noise([wnids.length, width], 0.1)], ["proposer.classifier.bias", float32([wnids.length], [-2, 0, 0, 0, 1])], ["proposer.tags", proposer.members], ["pixel_values", noise([batch, 3, 32, 32], 1)], ["tag_ids", { dtype: "int64", shape: [tags], data: BigInt64Array.from(index.tags, ({ id }) => BigInt(id)) }], ["targets", float32([batch, tags], labels.targets)], ["known", float32([batch, tags], labels.known)], ["silent", float32([batch, tags], silent)], ["asked", float32([batch, tags], asked)], ["absence", float32([tags], absence)]]);
+  const [probabilities, ...outputs] = evaluate([own, said.targets, said.known, said.classTargets], feeds).map(({ data }) => data as Float32Array);
+  const rows = Array.from({ length: batch }, (_, row) => probabilities!.subarray(row * wnids.length, (row + 1) * wnids.length));
+  assert.ok(rows[0]!.some((value, i) => Math.abs(value - rows[1]![i]!) > 0.05), "it tells the two apart");
+  rows.forEach((row, photo) => {
+    const proposals = proposer.propose(row);
+    const sum = proposer.tags.reduce((total, id) => total + asked[photo * tags + id]! * Math.sqrt(proposals[id]!), 0);
+    proposals.forEach((proposed, id) => {
+      const at = photo * tags + id;
+      const spoken = proposed >= 0 && silent[at] === 1;
+      const weight = spoken ? proposed + (1 - proposed) * absence[id]! : labels.known[at]!;
+      const expected = [spoken ? proposed / weight : 0, weight, (asked[at]! * Math.sqrt(Math.max(proposed, 0))) / sum];
+      outputs.forEach((values, which) => assert.ok(Math.abs(values[at]! - expected[which]!) < 1e-5, `photo ${photo}, ${names[id]!.en}, output ${which}: ${values[at]}, expected ${expected[which]}`));
+    });
+  });
 });

@@ -79,6 +79,7 @@ test("a start between two, tags left out, repeated sources", async () => {
   }
   assert.deepEqual(trained.decided.map((id) => trained.tags[id]!.en), ["red", "green", "blue", "colour"]);
   assert.deepEqual(mixed.decided.map((id) => mixed.tags[id]!.en), ["green", "blue", "colour"]);
+  assert.deepEqual([trained, mixed].map(({ named, tags }) => named.map((id) => tags[id]!.en)), [["red", "green", "blue"], ["green", "blue"]]);
   assert.ok(mixed.heldOut.every(({ targets }) => targets[0] === -1 && targets[3] === 1));
   // Photos are kept out once, and computed once, however often they are seen.
   assert.deepEqual(mixed.heldOut.map(({ name }) => name), trained.heldOut.map(({ name }) => name));
