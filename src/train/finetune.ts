@@ -5,6 +5,7 @@ import { readModelFolder, type ModelFolder } from "../bundle/model-folder.js";
 import { impliedLift } from "../vocab/lift-implied.js";
 import { writeWhole } from "../write-whole.js";
 import { carriedThreshold } from "./carried-threshold.js";
+import { chooseLifts } from "./choose-lifts.js";
 import { finetuneHead } from "./finetune-head.js";
 import { labelsOf, withLabels } from "./finetune-labels.js";
 import { finetuneReport, type FinetuneResult } from "./finetune-report.js";
@@ -80,12 +81,12 @@ export async function finetune(model: string, photos: string, options: FinetuneO
   const result = await train(file, options);
   const before = startFromModel(result.model, result.tags, start, seed);
   const kept = new Set(start.tags.map(({ en }) => en));
-  const lift = impliedLift(result.tags);
+  const lifts = [impliedLift(result.tags), impliedLift(chooseLifts(result.tags, result.named))];
   const judged = result.decided.map((id) => result.tags[id]!);
   const of: Float32Array[][] = [];
   for (const weights of [before, result.weights]) of.push(await scorePhotos(result.model, result.heldOut, result.config.normalisation, weights, options));
-  // As a tagger scores them.
-  for (const row of of.flat()) lift(row);
+  // As a tagger scores them: with the start, and with the model to be written.
+  lifts.forEach((lift, i) => of[i]!.forEach((row) => lift(row)));
   const decided = new Set(result.decided);
   const thresholds = new Map(start.tags.flatMap(({ id, threshold }) => (decided.has(id) ? [] : [[id, threshold === null ? null : carriedThreshold(threshold, of[0]!.map((row) => row[id]!), of[1]!.map((row) => row[id]!))] as const])));
   const folder = join(out, "model");
