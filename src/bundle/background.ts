@@ -10,7 +10,7 @@ import { BundleError } from "./bundle-error.js";
 /** Features of everyday photos that a model folder may carry: what a new tag is told apart from where a person gives no photos without it. */
 export const backgroundFile = (folder: string): string => join(folder, "background.safetensors");
 
-/** Writes features [1 + N, W] of photos, in half precision. */
+/** Writes features [rows, W] of photos, in half precision. */
 export async function writeBackground(folder: string, photos: readonly Tensor<"float32">[]): Promise<void> {
   const [tokens, width] = photos[0]!.shape as [number, number];
   const data = new Float32Array(photos.length * tokens * width);
@@ -24,7 +24,7 @@ export async function readBackground(folder: string): Promise<Tensor<"float32">[
   if (!existsSync(file)) return null;
   try {
     const embeds = (await readSafetensors(file)).get("image_embeds");
-    if (embeds?.dtype !== "float16" || embeds.shape.length !== 3) throw new BundleError("bad-config", file, "expected image_embeds [photos, 1 + N, W] in float16");
+    if (embeds?.dtype !== "float16" || embeds.shape.length !== 3) throw new BundleError("bad-config", file, "expected image_embeds [photos, rows, W] in float16");
     const [photos, tokens, width] = embeds.shape as [number, number, number];
     const all = castTensor(embeds, "float32").data;
     return Array.from({ length: photos }, (_, i) => float32([tokens, width], all.subarray(i * tokens * width, (i + 1) * tokens * width)));

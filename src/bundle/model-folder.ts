@@ -10,7 +10,7 @@ import { parseModelConfig, parsePreprocessorConfig, precisionSuffix, serialiseMo
 
 /** The two graphs of a model at one precision, as paths. */
 export interface GraphFiles {
-  /** `pixel_values` [batch, 3, S, S] to `image_embeds` [batch, 1 + N, W]. */
+  /** `pixel_values` [batch, 3, S, S] to `image_embeds` [batch, rows, W]. */
   readonly vision: string;
   /** `image_embeds` to `logits` [batch, T]. */
   readonly tagging: string;
@@ -63,7 +63,7 @@ export function graphFiles(folder: string, dtype: Precision): GraphFiles {
 }
 
 /**
- * The graph of a precision that takes tags as inputs: `image_embeds` [batch, 1 + N, W] and the rows of a bank to `logits`.
+ * The graph of a precision that takes tags as inputs: `image_embeds` [batch, rows, W] and the rows of a bank to `logits`.
  * Folders written before there were banks lack it.
  */
 export function bankGraphFile(folder: string, dtype: Precision): string {

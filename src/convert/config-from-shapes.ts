@@ -46,6 +46,7 @@ export function configFromShapes(file: string, shapes: ReadonlyMap<string, Shape
     descriptions: rows / tags,
     head: { width, layers: count((i) => `tagging_head.encoder.layer.${i}.crossattention.self.query.weight`), heads, intermediate: of("tagging_head.encoder.layer.0.intermediate.dense.weight")[0]! },
     similarity: shapes.has("similarity_scale"),
+    ...(shapes.has("classifier.weight") && { classifier: true }),
   };
 }
 

@@ -52,6 +52,12 @@ export interface RamConfig {
    * The published models do not.
    */
   readonly similarity: boolean;
+  /**
+   * Add to the tags' logits those of a linear classifier on the encoder's mean feature, the side network's where there is one: what was pretrained
+   * to tell more classes apart than the shared space is wide goes on telling them. The published models do not.
+   * @default false
+   */
+  readonly classifier?: boolean;
 }
 
 /** Whether an encoder has a side network. */
@@ -60,6 +66,21 @@ export const hasSideNetwork = (c: EncoderConfig): boolean => c.kind === "mobilen
 /** Width of the encoder's tokens. */
 export function encoderWidth(c: EncoderConfig): number {
   return c.kind === "swin" ? c.embedWidth * 2 ** (c.depths.length - 1) : hasSideNetwork(c) ? 2 * 1280 : 1280;
+}
+
+/** Width of the mean feature that a classifier sees. */
+export function featureWidth(c: EncoderConfig): number {
+  return hasSideNetwork(c) ? encoderWidth(c) / 2 : encoderWidth(c);
+}
+
+/** Tokens of a photo: the pooled one, and one for each place. */
+export function tokenCount(c: EncoderConfig): number {
+  return 1 + encoderGrid(c) ** 2;
+}
+
+/** Rows of `image_embeds`, each as wide as the shared space: the tokens', and where the network has a classifier the mean feature, cut into as many as it takes. */
+export function embedRows({ encoder, textWidth, classifier }: Pick<RamConfig, "encoder" | "textWidth" | "classifier">): number {
+  return tokenCount(encoder) + (classifier === true ? featureWidth(encoder) / textWidth : 0);
 }
 
 /** Side of the grid of tokens that the encoder gives. */

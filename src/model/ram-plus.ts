@@ -1,12 +1,14 @@
 import { add, exp, mul } from "../graph/ops/elementwise.js";
-import { concat, reshape } from "../graph/ops/structure.js";
+import { matMul } from "../graph/ops/matmul.js";
+import { concat, reshape, slice } from "../graph/ops/structure.js";
 import type { Params } from "../graph/params.js";
 import { input, type Value } from "../graph/value.js";
 import type { Dim } from "../graph/type.js";
-import { encoderGrid, encoderWidth, type RamConfig } from "./config.js";
+import { embedRows, encoderWidth, featureWidth, tokenCount, type RamConfig } from "./config.js";
 import type { NetworkHooks } from "./hooks.js";
 import { linear } from "./layers.js";
 import { mobileNetV2 } from "./mobilenet-v2.js";
+import { ModelError } from "./model-error.js";
 import { inParts } from "./parts.js";
 import { globalEmbedding, reweight } from "./reweight.js";
 import { swin } from "./swin.js";
@@ -20,17 +22,37 @@ export function encode(image: Value, p: Params, c: RamConfig, hooks: NetworkHook
   return tokens;
 }
 
-/** Tokens brought into the space of the descriptions: `image_embeds` [B, 1 + N, W]. */
+/**
+ * Tokens brought into the space of the descriptions: `image_embeds` [B, 1 + N, W]. For a classifier there are F more rows, the mean feature as it
+ * is, so that what is kept of a photo is still one tensor. Throws a ModelError where the feature does not fill its rows.
+ */
 export function projectTokens(tokens: Value, p: Params, c: RamConfig): Value {
-  return linear(tokens, c.textWidth, p.at("image_proj"), { init: "default" });
+  const projected = linear(tokens, c.textWidth, p.at("image_proj"), { init: "default" });
+  if (c.classifier !== true) return projected;
+  const width = featureWidth(c.encoder);
+  if (width % c.textWidth !== 0) throw new ModelError("bad-model-config", `a network with a classifier needs a shared space whose width divides ${width}, received ${c.textWidth}`);
+  return concat([projected, reshape(meanFeature(tokens, c), [tokens.shape[0]!, width / c.textWidth, c.textWidth])], 1);
 }
 
-/** The embeddings of some tags: rows of `label_embed` and, where the network has the similarity term, their biases. */
+/** The mean feature [B, 1, width] that a classifier sees, of the encoder's tokens: the last part of the pooled one. */
+export function meanFeature(tokens: Value, c: RamConfig): Value {
+  const end = encoderWidth(c.encoder);
+  return slice(slice(tokens, 1, 0, 1), 2, end - featureWidth(c.encoder), end);
+}
+
+/** The projected tokens [B, 1 + N, W] among the rows of `image_embeds`. */
+export function projectedTokens(imageEmbeds: Value, c: RamConfig): Value {
+  return c.classifier === true ? slice(imageEmbeds, 1, 0, tokenCount(c.encoder)) : imageEmbeds;
+}
+
+/** The embeddings of some tags: rows of `label_embed` and, where the network has the similarity term, their biases; of its own tags those of its classifier. */
 export interface LabelRows {
   /** [T, D, W]; in RAM, which has one embedding a tag, [T, W]. */
   readonly embed: Value;
   /** [T] */
   readonly bias: Value | null;
+  /** [T, width of the mean feature] */
+  readonly classifier?: Value;
   /** Added to the weights of descriptions before their softmax, [T, D]: far below 0 for those that a tag lacks. */
   readonly mask?: Value;
 }
@@ -41,14 +63,23 @@ export function allLabels(p: Params, c: RamConfig): LabelRows {
   return {
     embed: c.modelType === "ram" ? rows : reshape(rows, [c.tags, c.descriptions, c.textWidth]),
     bias: c.similarity ? p.get("similarity_bias", [c.tags], { kind: "constant", value: -11 }) : null,
+    ...(c.classifier === true && { classifier: p.get("classifier.weight", [c.tags, featureWidth(c.encoder)], { kind: "constant", value: 0 }) }),
   };
 }
 
 /** Bytes of a photo's widest vectors in the head, of which several are alive at a time. */
 const largestInner = 16 * 1024 * 1024;
 
-/** Logits [B, T] of tags for photos whose tokens are `imageEmbeds` [B, 1 + N, W]. RAM++ reweights descriptions, RAM has one vector a tag. */
+/** Logits [B, T] of tags for photos by `image_embeds` [B, 1 + N (+ F), W]. RAM++ reweights descriptions, RAM has one vector a tag. */
 export function tagLogits(imageEmbeds: Value, labels: LabelRows, p: Params, c: RamConfig, hooks: NetworkHooks = {}): Value {
+  const logits = tokenLogits(projectedTokens(imageEmbeds, c), labels, p, c, hooks);
+  if (labels.classifier === undefined) return logits;
+  const feature = reshape(slice(imageEmbeds, 1, tokenCount(c.encoder), embedRows(c)), [imageEmbeds.shape[0]!, featureWidth(c.encoder)]);
+  return add(logits, matMul(feature, labels.classifier, { transB: true }));
+}
+
+/** Logits [B, T] by the projected tokens [B, 1 + N, W]. */
+function tokenLogits(imageEmbeds: Value, labels: LabelRows, p: Params, c: RamConfig, hooks: NetworkHooks): Value {
   if (c.modelType === "ram") return headLogits(labels.embed, imageEmbeds, p, c, hooks);
   const logScale = p.get("reweight_scale", [], { kind: "constant", value: Math.log(1 / 0.07) });
   const reweighted = reweight(globalEmbedding(imageEmbeds), labels.embed, logScale, labels.mask);
@@ -69,7 +100,7 @@ function headLogits(labels: Value, imageEmbeds: Value, p: Params, c: RamConfig, 
 
 /** The two graphs that a model folder holds, by their outputs, with inputs `pixel_values` and `image_embeds`. */
 export interface RamGraphs {
-  /** `pixel_values` [batch, 3, S, S] to `image_embeds` [batch, 1 + N, W]. */
+  /** `pixel_values` [batch, 3, S, S] to `image_embeds` [batch, 1 + N (+ F), W]. */
   readonly vision: { readonly image_embeds: Value };
   /** `image_embeds` to `logits` [batch, T]. */
   readonly tagging: { readonly logits: Value };
@@ -79,17 +110,17 @@ export interface RamGraphs {
 export function ramGraphs(p: Params, c: RamConfig, batch: Dim = "batch", hooks: NetworkHooks = {}): RamGraphs {
   const image = input("pixel_values", "float32", [batch, 3, c.encoder.imageSize, c.encoder.imageSize]);
   const embeds = projectTokens(encode(image, p, c, hooks), p, c);
-  const given = input("image_embeds", "float32", [batch, 1 + encoderGrid(c.encoder) ** 2, c.textWidth]);
+  const given = input("image_embeds", "float32", [batch, embedRows(c), c.textWidth]);
   return { vision: { image_embeds: embeds }, tagging: { logits: tagLogits(given, allLabels(p, c), p, c, hooks) } };
 }
 
 /**
- * The tagging graph for any tags: these are inputs like the photo. `image_embeds` [batch, 1 + N, W] and `label_embed`
+ * The tagging graph for any tags: these are inputs like the photo. `image_embeds` [batch, 1 + N (+ F), W] and `label_embed`
  * [tags, descriptions, W] with `label_mask` [tags, descriptions], in RAM [tags, W] alone, and where the network has the
- * similarity term `label_bias` [tags], to `logits` [batch, tags].
+ * similarity term `label_bias` [tags], to `logits` [batch, tags]. A classifier has rows for the network's own tags alone, and no part in these.
  */
 export function bankGraph(p: Params, c: RamConfig): { readonly logits: Value } {
-  const embeds = input("image_embeds", "float32", ["batch", 1 + encoderGrid(c.encoder) ** 2, c.textWidth]);
+  const embeds = input("image_embeds", "float32", ["batch", embedRows(c), c.textWidth]);
   const ram = c.modelType === "ram";
   const embed = input("label_embed", "float32", ram ? ["tags", c.textWidth] : ["tags", "descriptions", c.textWidth]);
   const bias = c.similarity ? input("label_bias", "float32", ["tags"]) : null;

@@ -48,7 +48,7 @@ export class BankRunner implements AsyncDisposable {
   }
 
   /**
-   * Logits [photos, tags of the bank], row by row, from `image_embeds` [photos, 1 + N, W]. Throws a VocabularyError for a bank
+   * Logits [photos, tags of the bank], row by row, from `image_embeds` [photos, rows, W]. Throws a VocabularyError for a bank
    * that is not for this model: wrong-encoder, wrong-model.
    */
   async logits(imageEmbeds: Tensor, bank: TagBank, options: RunOptions = {}): Promise<Float32Array> {

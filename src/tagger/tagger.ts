@@ -80,7 +80,7 @@ export interface TagResult {
 /** A photo of a batch or stream: its result, or why there is none. */
 export type TagOutcome<I extends ImageInput = ImageInput> = { readonly image: I; readonly result: TagResult } | { readonly image: I; readonly error: RamplusError };
 
-/** A photo's features, [1 + N, W], or why there are none. */
+/** A photo's features, [rows, W], or why there are none. */
 export type FeatureOutcome<I extends ImageInput = ImageInput> = { readonly image: I; readonly features: Tensor<"float32"> } | { readonly image: I; readonly error: RamplusError };
 
 /** A photo ready for the vision graph, one whose features are at hand, or the error that kept it from being so. */
@@ -99,7 +99,7 @@ async function isLarge({ vision }: GraphFiles): Promise<boolean> {
   return weights !== null && weights.size > largeModel;
 }
 
-/** [1 + N, W] of what the vision graph gives for a photo. */
+/** [rows, W] of what the vision graph gives for a photo. */
 function featureShapeOf({ output, file }: GraphReport): readonly [number, number] {
   const [, tokens, width] = output.shape;
   if (typeof tokens !== "number" || typeof width !== "number" || output.shape.length !== 3) throw new BundleError("bad-graph", file, `gives image_embeds ${formatShape(output.shape)}: expected ["batch", tokens, width]`);
@@ -127,7 +127,7 @@ export class Tagger implements AsyncDisposable {
     readonly dtype: Precision,
     private readonly vision: RuntimeSession,
     private readonly tagging: RuntimeSession,
-    /** [1 + N, W] of a photo's features. */
+    /** [rows, W] of a photo's features. */
     private readonly featureShape: readonly [number, number],
     private readonly defaultBatch: number,
     private readonly openBanks: () => Promise<BankRunner>,
@@ -250,7 +250,8 @@ export class Tagger implements AsyncDisposable {
   }
 
   /**
-   * Features of a stream of photos, in order: what the head looks at, `image_embeds` [1 + N, W], the pooled token first. Kept
+   * Features of a stream of photos, in order: what the head looks at, `image_embeds` [rows, W], the pooled token first, then those of
+   * places; of a network with a classifier (`RamConfig.classifier`) also what that looks at, in the last rows. Kept
    * where the tagger keeps features. Throws as `tagStream` does.
    */
   async *features<I extends ImageInput>(images: AsyncIterable<I> | Iterable<I>, options: LoadOptions & Pick<TagStreamOptions, "batch"> = {}): AsyncGenerator<FeatureOutcome<I>> {

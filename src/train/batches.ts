@@ -32,7 +32,7 @@ export type Batch = Readonly<Record<string, Tensor>>;
 export type BatchInputs = (indices: Int32Array, step: number) => Promise<Batch>;
 
 /** Gives the indices of the photos of a step: epochs of a fresh random order, one after the other. */
-export function photoOrder({ photos, batch, seed }: BatchPlan): (step: number) => Int32Array {
+export function photoOrder({ photos, batch, seed }: Pick<BatchPlan, "photos" | "batch" | "seed">): (step: number) => Int32Array {
   let epoch = -1;
   let order: Int32Array = new Int32Array(0);
   return (step) =>
@@ -61,7 +61,7 @@ function targetOf({ targets, proposals }: TrainingPhoto, id: number): number | n
  * decided ones are tags that some photo of the step shows: of tags drawn evenly, few would be, and little learnt from a photo.
  */
 export function drawTags(plan: BatchPlan, indices: Int32Array, step: number): Batch {
-  const { drawnTags, decided, undecided, retain, asks, silence, absence, seed, photos } = plan;
+  const { drawnTags, decided, undecided, retain, seed, photos } = plan;
   const random = seededRandom(seed, 2, step);
   const others = retain ? Math.min(undecided.length, Math.floor(drawnTags / 8)) : 0;
   const draw = (from: readonly number[], count: number): number[] => Array.from(permutation(from.length, random).subarray(0, count), (i) => from[i]!);
@@ -70,6 +70,11 @@ export function drawTags(plan: BatchPlan, indices: Int32Array, step: number): Ba
   const own = [...shown, ...draw(decided.filter((id) => !taken.has(id)), drawnTags - others - shown.length)];
   // Few decided tags leave room, which those of which nothing is known fill.
   const ids = [...own, ...draw(undecided, drawnTags - own.length)];
+  return { tag_ids: { dtype: "int64", shape: [ids.length], data: BigInt64Array.from(ids, BigInt) }, ...tagTargets(plan, indices, ids) };
+}
+
+/** `targets` and their weights `known` [B, K] of the tags `ids`, for the photos `indices`. */
+export function tagTargets({ photos, asks, silence, absence }: Pick<BatchPlan, "photos" | "asks" | "silence" | "absence">, indices: Int32Array, ids: readonly number[]): { readonly targets: Tensor<"float32">; readonly known: Tensor<"float32"> } {
   const targets = new Float32Array(indices.length * ids.length);
   const known = new Float32Array(targets.length);
   indices.forEach((photo, row) => {
@@ -82,11 +87,7 @@ export function drawTags(plan: BatchPlan, indices: Int32Array, step: number): Ba
     });
   });
   const shape = [indices.length, ids.length];
-  return {
-    tag_ids: { dtype: "int64", shape: [ids.length], data: BigInt64Array.from(ids, BigInt) },
-    targets: float32(shape, targets),
-    known: float32(shape, known),
-  };
+  return { targets: float32(shape, targets), known: float32(shape, known) };
 }
 
 /** A probability at a temperature of 2, but for the sum: enough for a classifier's second and tenth guess to count. */
@@ -125,7 +126,7 @@ export function cropInputs(plan: BatchPlan, indices: Int32Array, tagIds: Tensor)
   return { ...askedOf(plan, indices, tagIds), absence: float32(tagIds.shape, Float32Array.from(tagIds.data as BigInt64Array, (id) => plan.absence[Number(id)]!)) };
 }
 
-/** What is kept of the photos, as `tokens` or `image_embeds` [B, 1 + N, W]. `positions` gives each photo's place in the cache. */
+/** What is kept of the photos, as `tokens` [B, 1 + N, width] or `image_embeds` [B, rows, W]. `positions` gives each photo's place in the cache. */
 export function keptInputs(name: "tokens" | "image_embeds", cache: TokenCache, positions: Int32Array): BatchInputs {
   const count = cache.shape[0] * cache.shape[1];
   return async (indices) => {

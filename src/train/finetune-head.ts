@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { readModelFolder } from "../bundle/model-folder.js";
 import { modelId } from "../bundle/model-id.js";
-import { encoderGrid, type RamConfig } from "../model/config.js";
+import { embedRows, type RamConfig } from "../model/config.js";
 import { permutation, seededRandom } from "../tensor/random.js";
 import { indexTags } from "../vocab/tag-index.js";
 import type { Tag } from "../vocab/tag.js";
@@ -44,7 +44,7 @@ export async function finetuneHead(folder: string, photos: string, options: Fine
   const source = labels === undefined ? ({ kind: "set", path: resolve(photos), ...common } as const) : ({ kind: "photos", path: resolve(photos), labels: resolve(labels), ...common } as const);
   const loaded = await loadSource(source, ".", index, seed, signal);
   await mkdir(out, { recursive: true });
-  await using cache = await keptEmbeddings(read, [1 + encoderGrid(start.model.encoder) ** 2, start.model.textWidth], loaded.photos, options);
+  await using cache = await keptEmbeddings(read, [embedRows(start.model), start.model.textWidth], loaded.photos, options);
   const places = new Map(cache.names.map((name, i) => [name, i]));
 
   const judged = loaded.covered;

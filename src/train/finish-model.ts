@@ -69,6 +69,15 @@ function outstandingLogits({ tags, heldOut }: TrainResult, logits: readonly Floa
   });
 }
 
+/**
+ * Values half of the way to their mean for the tags `ids`: those that labels decide not at all learnt from one classifier, whose logits compare
+ * by themselves, and where one of them stands out is known by a few photos.
+ */
+function towardsMean(values: Float64Array, ids: ReadonlySet<number>): Float64Array {
+  const mean = [...ids].reduce((sum, id) => sum + values[id]!, 0) / ids.size;
+  return values.map((value, id) => (ids.has(id) ? (value + mean) / 2 : value));
+}
+
 /** A tag's threshold, and the logit at which it is as sure as other tags at theirs. */
 type FittedTag = Omit<FinishedTag, "en"> & { readonly anchor: number };
 
@@ -79,7 +88,7 @@ function fitThresholds(result: TrainResult, logits: readonly Float32Array[]): Fi
   const silent = new Set(proposed.filter((id) => !labelled.has(id)));
   const score = (i: number, id: number): number => sigmoid(logits[i]![id]!);
   const asked = heldOut.flatMap(({ proposals }, i) => (proposals === undefined ? [] : [{ i, proposals }]));
-  const outstandings = outstandingLogits(result, logits);
+  const outstandings = towardsMean(outstandingLogits(result, logits), silent);
   const byLabels = tags.map(({ id }) => fitToLabels(id));
   // What lies as far from where it stands out as labels put the thresholds of tags.
   const further = byLabels.flatMap((best, id) => (best === null || best.threshold === null ? [] : [logit(best.threshold) - outstandings[id]!]));
@@ -134,8 +143,8 @@ function fitThresholds(result: TrainResult, logits: readonly Float32Array[]): Fi
  * threshold is the one of best F1 that is right often enough (`trustedThreshold`; a tag that has none is off). Tags without
  * labels, but with proposals, have one that together are right as often, by the probabilities that the classifier gives, and so have tags with
  * too few photos each, by labels; the others one that few photos exceed. Where the network has a bias for each tag, these are shifted first, so
- * that scores of different tags can be compared: to the same score for all comes where a tag stands out from photos that lack it; of
- * tags whose threshold labels gave, a quarter of the way from there to the threshold. Thresholds are fitted to scores as a tagger
+ * that scores of different tags can be compared: to the same score for all comes where a tag stands out from photos that lack it (of tags
+ * that a classifier alone speaks of, half of the way from there to where they do on average); of tags whose threshold labels gave, a quarter of the way from there to the threshold. Thresholds are fitted to scores as a tagger
  * gives them, with tags that others imply lifted (`impliedLift`) but for those that labels name. Gives what became of each tag.
  */
 export async function finishModel(result: TrainResult, folder: string, options: FinishOptions = {}): Promise<readonly FinishedTag[]> {

@@ -3,7 +3,7 @@ import type { ModelFolder } from "../bundle/model-folder.js";
 import { modelId } from "../bundle/model-id.js";
 import { Params } from "../graph/params.js";
 import { input } from "../graph/value.js";
-import { encoderGrid, type RamConfig } from "../model/config.js";
+import { embedRows, type RamConfig } from "../model/config.js";
 import { allLabels, tagLogits } from "../model/ram-plus.js";
 import { encodeOnnx } from "../onnx/write-onnx.js";
 import { openSession } from "../runtime/session.js";
@@ -17,7 +17,7 @@ import type { TrainingState } from "./trainer.js";
 /** Photos at a time in memory. */
 const batch = 32;
 
-/** Image embeddings [1 + N, W] of all photos that can be read, from the run's folder or made now by the model's vision graph. */
+/** Image embeddings [1 + N (+ F), W] of all photos that can be read, from the run's folder or made now by the model's vision graph. */
 export async function keptEmbeddings(read: ModelFolder, shape: readonly [number, number], photos: readonly TrainingPhoto[], options: TrainOptions): Promise<TokenCache> {
   const file = join(options.out, "embeddings.f16");
   const stamp = stampOf([await modelId(read, options.signal), photos.map(({ name }) => name)]);
@@ -56,7 +56,7 @@ export async function keptEmbeddings(read: ModelFolder, shape: readonly [number,
 /** Logits of a head over kept embeddings. */
 export async function scoreEmbeddings(model: RamConfig, weights: TrainingState, cache: TokenCache, positions: Int32Array, options: TrainOptions): Promise<Float32Array[]> {
   const p = Params.root();
-  const logits = tagLogits(input("image_embeds", "float32", ["batch", 1 + encoderGrid(model.encoder) ** 2, model.textWidth]), allLabels(p, model), p, model);
+  const logits = tagLogits(input("image_embeds", "float32", ["batch", embedRows(model), model.textWidth]), allLabels(p, model), p, model);
   await using session = await openSession({ bytes: await encodeOnnx({ logits }, (name) => weights.get(name)!) }, options);
   const size = cache.shape[0] * cache.shape[1];
   const rows: Float32Array[] = [];

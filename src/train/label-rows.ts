@@ -1,9 +1,10 @@
-import type { RamConfig } from "../model/config.js";
+import { featureWidth, type RamConfig } from "../model/config.js";
 import { normal, seededRandom } from "../tensor/random.js";
 import { float32, type Tensor } from "../tensor/tensor.js";
 import { median } from "./median.js";
 import type { TrainingPhoto } from "./photo-store.js";
 import type { TokenCache } from "./token-cache.js";
+import { tagTables } from "./tag-tables.js";
 import type { TrainingState } from "./trainer.js";
 
 /** What new tags begin from. */
@@ -26,6 +27,13 @@ export async function weightsOfTags(weights: ReadonlyMap<string, Tensor<"float32
   if (bias !== undefined) {
     const usual = median(bias.data);
     result.set("similarity_bias", float32([ids.length], ids.map((id) => (id < model.tags ? bias.data[id]! : usual))));
+  }
+  const classifier = weights.get("classifier.weight");
+  if (classifier !== undefined) {
+    const width = featureWidth(model.encoder);
+    const own = new Float32Array(ids.length * width);
+    ids.forEach((id, i) => own.set(classifier.data.subarray(id * width, (id + 1) * width), i * width));
+    result.set("classifier.weight", float32([ids.length, width], own));
   }
   return result;
 }
@@ -58,18 +66,19 @@ function meanLength(data: Float32Array, width: number): number {
   return Array.from({ length: count }, (_, i) => Math.hypot(...data.subarray(i * width, (i + 1) * width))).reduce((a, b) => a + b) / count;
 }
 
-/** The trained head with the model's own label rows, and those of new tags behind. */
+/** The trained head with the model's own rows, and those of new tags behind; biases are all the trained ones. */
 export function weightsOfAll(own: ReadonlyMap<string, Tensor<"float32">>, trained: TrainingState, model: RamConfig, added: ReadonlySet<number>, tags: number, ids: readonly number[]): Map<string, Tensor> {
-  const block = model.descriptions * model.textWidth;
-  const table = new Float32Array(tags * block);
-  table.set(own.get("label_embed")!.data);
-  const bias = own.get("similarity_bias");
-  const biases = float32([tags], new Float32Array(tags));
-  if (bias !== undefined) biases.data.set(bias.data);
-  const [rows, trainedBiases] = [trained.get("label_embed")!.data as Float32Array, trained.get("similarity_bias")?.data as Float32Array | undefined];
-  ids.forEach((id, i) => {
-    if (added.has(i)) table.set(rows.subarray(i * block, (i + 1) * block), id * block);
-    if (trainedBiases !== undefined) biases.data[id] = trainedBiases[i]!;
-  });
-  return new Map<string, Tensor>([...trained, ["label_embed", float32([tags * model.descriptions, model.textWidth], table)], ...(bias === undefined ? [] : ([["similarity_bias", biases]] as const))]);
+  const weights = new Map<string, Tensor>(trained);
+  for (const [name, block] of tagTables(model)) {
+    const [before, after] = [own.get(name), trained.get(name)?.data as Float32Array | undefined];
+    if (before === undefined || after === undefined) continue;
+    const table = new Float32Array(tags * block);
+    table.set(before.data);
+    ids.forEach((id, i) => {
+      if (added.has(i) || name === "similarity_bias") table.set(after.subarray(i * block, (i + 1) * block), id * block);
+    });
+    const rows = (before.shape[0]! / model.tags) * tags;
+    weights.set(name, float32([rows, ...before.shape.slice(1)], table));
+  }
+  return weights;
 }

@@ -16,6 +16,7 @@ import { float32, type Tensor } from "../tensor/tensor.js";
 import { indexTags } from "../vocab/tag-index.js";
 import type { Tag } from "../vocab/tag.js";
 import { initialWeights } from "./initial-weights.js";
+import { tagTables } from "./tag-tables.js";
 import { parseNetwork } from "./train-config.js";
 import { TrainError } from "./train-error.js";
 
@@ -109,7 +110,7 @@ function unfolded(name: string, shape: Shape, folds: ReadonlyMap<string, Value>,
 }
 
 /**
- * Weights for a network of the same sizes over another vocabulary: tags keep their rows and biases by name or alias; a new one
+ * Weights for a network of the same sizes over another vocabulary: tags keep their rows and biases (`tagTables`) by name or alias; a new one
  * begins with the mean of the tags that imply it, or that it implies, else somewhere. Throws a TrainError (wrong-weight) for
  * other sizes.
  */
@@ -119,24 +120,25 @@ export function startFromModel(model: RamConfig, tags: readonly Tag[], start: Mo
   if (JSON.stringify(sortedSizes(sizes)) !== JSON.stringify(sortedSizes(given)) || encoder.kind !== model.encoder.kind || hasSideNetwork(encoder) !== hasSideNetwork(model.encoder)) throw new TrainError("wrong-weight", `the model to start from has sizes ${JSON.stringify({ encoder, ...given })}; the configuration asks for ${JSON.stringify({ encoder: model.encoder, ...sizes })}`);
   const fresh = initialWeights(model, seed);
   const weights = new Map<string, Tensor>([...fresh, ...start.weights]);
-  const [rows, biases] = [fresh.get("label_embed")!, fresh.get("similarity_bias")];
-  const old = { rows: start.weights.get("label_embed")!.data, biases: start.weights.get("similarity_bias")?.data };
-  const block = model.descriptions * model.textWidth;
   const before = indexTags(start.tags);
   const known = tags.map(({ en, aliases = [] }) => [en, ...aliases].map((name) => before.byName(name)).find((tag) => tag !== undefined)?.id ?? null);
   const index = indexTags(tags);
   const children = tags.map((): number[] => []);
   const parents = tags.map((tag) => [...index.impliedBy(tag)]);
   parents.forEach((ids, id) => ids.forEach((parent) => children[parent]!.push(id)));
-  tags.forEach(({ id }) => {
+  const kinOf = tags.map(({ id }) => {
     const own = known[id];
-    const kin = own !== null && own !== undefined ? [own] : [children[id]!, parents[id]!].map((ids) => ids.flatMap((each) => known[each] ?? [])).find((ids) => ids.length > 0);
-    if (kin === undefined) return;
-    for (let i = 0; i < block; i++) rows.data[id * block + i] = kin.reduce((sum, each) => sum + old.rows[each * block + i]!, 0) / kin.length;
-    if (biases !== undefined && old.biases !== undefined) biases.data[id] = kin.reduce((sum, each) => sum + old.biases![each]!, 0) / kin.length;
+    return own !== null && own !== undefined ? [own] : [children[id]!, parents[id]!].map((ids) => ids.flatMap((each) => known[each] ?? [])).find((ids) => ids.length > 0);
   });
-  weights.set("label_embed", rows);
-  if (biases !== undefined) weights.set("similarity_bias", biases);
+  for (const [name, block] of tagTables(model)) {
+    const [table, old] = [fresh.get(name), start.weights.get(name)?.data];
+    if (table === undefined || old === undefined) continue;
+    kinOf.forEach((kin, id) => {
+      if (kin === undefined) return;
+      for (let i = 0; i < block; i++) table.data[id * block + i] = kin.reduce((sum, each) => sum + old[each * block + i]!, 0) / kin.length;
+    });
+    weights.set(name, table);
+  }
   return weights;
 }
 

@@ -6,13 +6,14 @@ import { slice } from "../graph/ops/structure.js";
 import type { Params } from "../graph/params.js";
 import type { Value } from "../graph/value.js";
 import { parseJson } from "../json.js";
-import { encoderGrid, encoderWidth, hasSideNetwork, type RamConfig } from "../model/config.js";
+import { encoderWidth, hasSideNetwork, tokenCount, type RamConfig } from "../model/config.js";
 import { encode, projectTokens } from "../model/ram-plus.js";
 import { seededRandom } from "../tensor/random.js";
 import { float32 } from "../tensor/tensor.js";
 import { indexTags, type TagIndex } from "../vocab/tag-index.js";
 import type { Tag } from "../vocab/tag.js";
 import { parseTags } from "../vocab/tag-list.js";
+import { hasClassifierRows, startClassifier } from "./classifier-rows.js";
 import { startFromClassifier } from "./classifier-start.js";
 import { denyKinds } from "./denied-kinds.js";
 import { initialWeights } from "./initial-weights.js";
@@ -114,7 +115,7 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
   const model: RamConfig = { modelType: "ram_plus", encoder, ...sizes, tags: tags.length };
   let photos: TrainingPhoto[] = [];
   let heldOut: TrainingPhoto[] = [];
-  const [decided, named] = [new Set<number>(), new Set<number>()];
+  const [decided, named, namedWhereSilent] = [new Set<number>(), new Set<number>(), new Set<number>()];
   /** Names of photos whose silence a classifier fills. */
   const silent = new Set<string>();
   const leftOut = config.leaveOut.map((name) => index.byName(name)?.id ?? unknownTag(file, name));
@@ -126,27 +127,31 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
     heldOut.push(...loaded.photos.filter(outside));
     const inside = loaded.photos.filter((photo) => !outside(photo));
     for (let time = 0; time < (source.repeat ?? 1); time++) photos.push(...inside);
-    if (source.proposals === true) for (const { name } of loaded.photos) silent.add(name);
+    if (source.proposals !== true) continue;
+    for (const { name } of loaded.photos) silent.add(name);
+    for (const id of loaded.named) namedWhereSilent.add(id);
   }
   for (const change of config.changes) photos = withLabelChanges(photos, await readLabelChanges(resolve(base, change)), index);
   denyKinds([...photos, ...heldOut], index);
   // Last, so that no change of labels brings them back; photos of the same labels may share their targets.
   for (const { targets } of [...photos, ...heldOut]) for (const id of leftOut) targets[id] = unknown;
-  for (const id of leftOut) for (const each of [decided, named]) each.delete(id);
+  for (const id of leftOut) for (const each of [decided, named, namedWhereSilent]) each.delete(id);
   const { proposed, fill, cropProposer } = await proposalsFor({ config, model, photos: [...photos, ...heldOut].filter(({ name }) => silent.has(name)) }, { base, index, file, leftOut }, options);
   [photos, heldOut] = [photos.map(fill), heldOut.map(fill)];
   const score: Prepared["score"] = (weights, each, given) => scorePhotos(model, each, config.normalisation, weights, given);
   const shared = { config, model, index, photos, heldOut, score, head: null, proposed, cropProposer, decided: [...decided].sort((a, b) => a - b), named: [...named].sort((a, b) => a - b) };
+  const classifierTags = { index, decided: shared.decided, named: silent.size > 0 ? namedWhereSilent : named };
   if (config.classifier === null || config.weights !== null) {
     const fromTokens = config.phases.some((phase) => phase.from === "tokens");
     if (fromTokens && config.weights === null) throw new TrainError("bad-train-config", `${file}: a phase from tokens needs a classifier or weights to start from`);
-    const classifier = config.classifier === null || !hasSideNetwork(model.encoder) ? null : await readClassifier(resolve(base, config.classifier));
+    const classifier = config.classifier === null || !(hasSideNetwork(model.encoder) || model.classifier === true) ? null : await readClassifier(resolve(base, config.classifier));
     const read = async (path: string): Promise<TrainingState> => {
       const found = await startWeights(resolve(base, path), model, tags, config.seed);
-      return hasSideNetwork(model.encoder) && !hasSideWeights(found) ? startSideNetwork(shared, found, classifier ?? noClassifier(file, path), options) : found;
+      return hasSideNetwork(model.encoder) && !hasSideWeights(found) ? startSideNetwork(shared, found, classifier ?? noClassifier(file, path, "side network"), options) : found;
     };
     const given = config.weights === null ? initialWeights(model, config.seed) : await read(config.weights);
-    const start = config.blend === null ? given : blended(given, await read(config.blend.with), byBeginning(config.blend.shares, config.blend.share));
+    const begun = config.blend === null ? given : blended(given, await read(config.blend.with), byBeginning(config.blend.shares, config.blend.share));
+    const start = model.classifier === true && !hasClassifierRows(begun) ? await startClassifier(shared, begun, classifier ?? noClassifier(file, config.weights!, "classifier of its own"), classifierTags, options) : begun;
     const distils = config.weights !== null && config.phases.some((phase) => phase.losses.distillation > 0);
     const teacher = config.teacher === null ? start : await read(config.teacher);
     if (fromTokens) {
@@ -160,7 +165,8 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
   const { cache, positions } = await keptTokens(shared, encoderWeights, options);
   const pooled = await pooledFeatures(cache, positions);
   const mean = meanOf(pooled);
-  const start = startFromClassifier(model, classifier, index, mean, (tag) => photos.flatMap((photo, i) => (photo.targets[tag] === 1 ? [pooled[i]!] : [])).slice(0, 300), config.seed);
+  const begun = startFromClassifier(model, classifier, index, mean, (tag) => photos.flatMap((photo, i) => (photo.targets[tag] === 1 ? [pooled[i]!] : [])).slice(0, 300), config.seed);
+  const start = model.classifier === true ? await startClassifier(shared, begun, classifier, classifierTags, options) : begun;
   const features = config.phases.some((phase) => phase.losses.distillation > 0) ? projectAll(pooled, start, model.textWidth) : null;
   return { ...shared, cache, positions, features, start };
 }
@@ -172,23 +178,25 @@ async function keptTokens(shared: KeptFrom, encoder: TrainingState, options: Tra
   return { cache, positions: Int32Array.from(shared.photos, (photo) => places.get(photo.name)!) };
 }
 
-/** The weights of another run's state, or of a model folder; without a side network where they have none. */
+/** The weights of another run's state, or of a model folder; without a side network or a classifier where they have none. */
 async function startWeights(path: string, model: RamConfig, tags: readonly Tag[], seed: number): Promise<TrainingState> {
   const info = await stat(path).catch(() => null);
   if (info?.isDirectory() !== true) return weightsOnly(await readSafetensors(path));
   const start = await readModelStart(path);
-  return startFromModel(hasSideNetwork(start.model.encoder) ? model : withoutSideNetwork(model), tags, start, seed);
+  const { classifier, ...rest } = hasSideNetwork(start.model.encoder) ? model : withoutSideNetwork(model);
+  return startFromModel({ ...rest, ...(classifier === true && start.model.classifier === true && { classifier }) }, tags, start, seed);
 }
 
-function noClassifier(file: string, path: string): never {
-  throw new TrainError("bad-train-config", `${file}: ${path} has no side network, and there is no classifier for it to begin with`);
+function noClassifier(file: string, path: string, lacking: string): never {
+  throw new TrainError("bad-train-config", `${file}: ${path} has no ${lacking}, and there is no classifier for it to begin with`);
 }
 
-/** Weights between two of the same network. */
+/** Weights between two of the same network. Throws a TrainError (missing-weight) where the other lacks one. */
 function blended(a: TrainingState, b: TrainingState, shareOf: (name: string) => number): TrainingState {
   return new Map([...a].map(([name, tensor]) => {
     const share = shareOf(name);
-    const [own, other] = [tensor.data as Float32Array, b.get(name)!.data as Float32Array];
+    const [own, other] = [tensor.data as Float32Array, b.get(name)?.data as Float32Array | undefined];
+    if (other === undefined) throw new TrainError("missing-weight", `the weights to blend with have no ${name}`);
     return [name, float32(tensor.shape, own.map((v, i) => (1 - share) * v + share * other[i]!))];
   }));
 }
@@ -207,7 +215,7 @@ async function teacherEmbeddings(shared: KeptFrom, start: TrainingState, options
 /** The start's tokens of all training photos, from the run's cache or made now. */
 function tokensOf(shared: KeptFrom, encoder: TrainingState, options: TrainOptions): Promise<TokenCache> {
   const { config, model } = shared;
-  return keptOutputs(shared, { name: "tokens", of: [config.weights, config.blend], shape: [1 + encoderGrid(model.encoder) ** 2, encoderWidth(model.encoder)], network: (image, p) => encode(image, p, model), weights: encoder }, options);
+  return keptOutputs(shared, { name: "tokens", of: [config.weights, config.blend], shape: [tokenCount(model.encoder), encoderWidth(model.encoder)], network: (image, p) => encode(image, p, model), weights: encoder }, options);
 }
 
 async function pooledFeatures(cache: TokenCache, positions: Int32Array): Promise<Float32Array[]> {

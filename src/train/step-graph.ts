@@ -6,8 +6,8 @@ import { reduceMean, reduceSum } from "../graph/ops/reduce.js";
 import { reshape, slice, squeeze } from "../graph/ops/structure.js";
 import { mergeEqual, rewrite } from "../graph/rewrite.js";
 import { input, scalar, type Value } from "../graph/value.js";
-import { encoderGrid, type RamConfig } from "../model/config.js";
-import { allLabels, encode, projectTokens, tagLogits, tokenWidth, type LabelRows } from "../model/ram-plus.js";
+import { embedRows, tokenCount, type RamConfig } from "../model/config.js";
+import { allLabels, encode, projectedTokens, projectTokens, tagLogits, tokenWidth, type LabelRows } from "../model/ram-plus.js";
 import { globalEmbedding } from "../model/reweight.js";
 import { taggingHead } from "../model/tagging-head.js";
 import { adamW, clipFactor, globalNorm, type AdamWConfig } from "./adamw.js";
@@ -49,7 +49,7 @@ export interface StepConfig {
   /** Classes of the classifier that says of the step's own photos what labels do not (`cropProposals`), for steps from pixels; null: targets have it. */
   readonly proposerClasses: number | null;
   /**
-   * Of the label table only the rows train for which the input `tag_trains` [T] is 1. AdamW's steps do not shrink with a gradient that
+   * Of the label table and the classifier only the rows train for which the input `tag_trains` [T] is 1. AdamW's steps do not shrink with a gradient that
    * is small and seldom there, which would carry rows off of which nothing is known.
    */
   readonly chosenRows: boolean;
@@ -84,9 +84,9 @@ export interface ForwardGraph {
   readonly branches: number;
 }
 
-/** Rows `ids` of the label table and of the tags' biases. */
+/** Rows `ids` of the label table, of the tags' biases and of the classifier. */
 function drawLabels(all: LabelRows, ids: Value): LabelRows {
-  return { embed: gather(all.embed, ids), bias: all.bias === null ? null : gather(all.bias, ids) };
+  return { embed: gather(all.embed, ids), bias: all.bias === null ? null : gather(all.bias, ids), ...(all.classifier !== undefined && { classifier: gather(all.classifier, ids) }) };
 }
 
 function pixelValues({ encoder: { imageSize } }: RamConfig, batch: number): Value {
@@ -103,12 +103,11 @@ function targetsOf(p: Params, { model, batch, drawnTags, proposerClasses }: Step
 
 /** `image_embeds` from where the step begins. */
 function embedsOf(p: Params, { model, batch, from }: StepConfig, residual: (value: Value, branch: number) => Value): Value {
-  const places = 1 + encoderGrid(model.encoder) ** 2;
   switch (from) {
     case "embeds":
-      return input("image_embeds", "float32", [batch, places, model.textWidth]);
+      return input("image_embeds", "float32", [batch, embedRows(model), model.textWidth]);
     case "tokens":
-      return projectTokens(input("tokens", "float32", [batch, places, tokenWidth(model)]), p, model);
+      return projectTokens(input("tokens", "float32", [batch, tokenCount(model.encoder), tokenWidth(model)]), p, model);
     case "pixels":
       return projectTokens(encode(pixelValues(model, batch), p, model, { residual }), p, model);
   }
@@ -118,6 +117,11 @@ function embedsOf(p: Params, { model, batch, from }: StepConfig, residual: (valu
 function trainedRows(rows: Value, trains: Value): Value {
   const share = reshape(cast(trains, "float32"), [rows.shape[0]!, ...rows.shape.slice(1).map(() => 1)]);
   return add(mul(rows, share), mul(stopGradient(rows), sub(scalar(1), share)));
+}
+
+/** Labels whose rows train where `trains` is 1; biases of all. */
+function chosenLabels({ embed, bias, classifier }: LabelRows, trains: Value): LabelRows {
+  return { embed: trainedRows(embed, trains), bias, ...(classifier !== undefined && { classifier: trainedRows(classifier, trains) }) };
 }
 
 /** Builds the forward pass in training mode and its loss. */
@@ -134,7 +138,7 @@ export function forwardGraph(p: Params, c: StepConfig): ForwardGraph {
   const imageEmbeds = embedsOf(p, c, residual);
   const tagIds = input("tag_ids", "int64", [tags]);
   const drawn = c.drawnTags === null ? allLabels(p, model) : drawLabels(allLabels(p, model), tagIds);
-  const labels = c.chosenRows ? { ...drawn, embed: trainedRows(drawn.embed, input("tag_trains", "uint8", [tags])) } : drawn;
+  const labels = c.chosenRows ? chosenLabels(drawn, input("tag_trains", "uint8", [tags])) : drawn;
   let headLogits: Value | null = null;
   const logits = tagLogits(imageEmbeds, labels, p, model, { observe: (name, value) => (headLogits = name === "head_logits" ? value : headLogits) });
   const { targets, known, classTargets } = targetsOf(p, c, tagIds);
@@ -154,7 +158,7 @@ export function forwardGraph(p: Params, c: StepConfig): ForwardGraph {
   }
   let alignmentLogits: Value | null = null;
   if (losses.textAlignment > 0) {
-    alignmentLogits = taggingHead(input("text_embeds", "float32", [batch, model.textWidth]), imageEmbeds, p, model.head);
+    alignmentLogits = taggingHead(input("text_embeds", "float32", [batch, model.textWidth]), projectedTokens(imageEmbeds, model), p, model.head);
     terms["text_alignment"] = mul(asymmetricLoss(alignmentLogits, input("text_targets", "float32", [batch, batch]), alignmentAsymmetry), scalar(losses.textAlignment));
   }
   if (losses.tagAlignment > 0) {

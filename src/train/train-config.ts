@@ -56,11 +56,11 @@ export interface TrainPhase {
 
 /** What `ramplus train` reads. Paths are relative to the file's folder. */
 export interface TrainConfig {
-  readonly model: { readonly encoder: EncoderConfig; readonly textWidth: number; readonly descriptions: number; readonly head: HeadConfig; readonly similarity: boolean };
+  readonly model: { readonly encoder: EncoderConfig; readonly textWidth: number; readonly descriptions: number; readonly head: HeadConfig; readonly similarity: boolean; readonly classifier?: boolean };
   readonly vocabulary: string;
   /**
    * Folder of the classifier to start from (weights.safetensors, classes.json), or null: fresh weights. With `weights` of a network without
-   * a side network, where the model has one: what this begins with.
+   * a side network, or without a classifier of its own, where the model has one: what this begins with.
    */
   readonly classifier: string | null;
   /** Weights to go on from: another run's state (.safetensors), or a model folder, whose tags keep their rows by name. */
@@ -228,6 +228,7 @@ function parseSizes(m: Fields): TrainConfig["model"] {
     descriptions: m.count("descriptions"),
     head: m.object("head").whole((h) => ({ width: h.count("width"), layers: h.count("layers"), heads: h.count("heads"), intermediate: h.count("intermediate") })),
     similarity: m.boolean("similarity", false),
+    ...(m.boolean("classifier", false) && { classifier: true }),
   };
 }
 
