@@ -161,7 +161,7 @@ test("kept features give the same scores without the photo being decoded again; 
   const file = join(cache, files[0]!);
   const kept = await readFile(file);
   // The pooled token and those of a grid of 8 by 8.
-  assert.equal(kept.byteLength, 65 * 256 * 4 + 32);
+  assert.equal(kept.byteLength, 70 * 256 * 4 + 32);
   assert.deepEqual(await scores(), first);
   // What is read is what was kept: other values with a right sum give other scores.
   await writeFile(file, kept.fill(7, 0, 400));
