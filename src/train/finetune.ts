@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { readBackground } from "../bundle/background.js";
 import { readModelFolder, type ModelFolder } from "../bundle/model-folder.js";
 import { impliedLift } from "../vocab/lift-implied.js";
 import { writeWhole } from "../write-whole.js";
@@ -10,6 +11,7 @@ import { finetuneHead } from "./finetune-head.js";
 import { labelsOf, withLabels } from "./finetune-labels.js";
 import { finetuneReport, type FinetuneResult } from "./finetune-report.js";
 import { finishModel } from "./finish-model.js";
+import { holdBiases } from "./held-biases.js";
 import { readModelStart, startFromModel } from "./model-start.js";
 import { scorePhotos } from "./score-photos.js";
 import { TrainError } from "./train-error.js";
@@ -38,7 +40,7 @@ const batch = 32;
 /**
  * Trains a model folder further on labelled photos: its head on tokens that are encoded once, and where asked for the whole
  * network after that. Labels that are no tags become tags. Photos say nothing of tags that their labels do not speak of, which
- * are held to what they were. The best weights by the photos kept out are taken, and every threshold fitted there. Written to
+ * are held to what they were, on these photos and, where the encoder does not train, on the everyday ones whose features the model carries. The best weights by the photos kept out are taken, and every threshold fitted there. Written to
  * `out/model`; a run that was interrupted goes on with `resume`. Of a model whose encoder cannot be read back out of its folder, as
  * Swin's, the head trains alone, on image embeddings that the vision graph gives once (`finetuneHead`). Throws a TrainError
  * (missing-weight for `whole` on such a model, and for weights in 8 bits), a DataError, and the signal's reason when aborted.
@@ -78,17 +80,23 @@ export async function finetune(model: string, photos: string, options: FinetuneO
   };
   const file = join(out, "finetune.json");
   await writeJson(file, config);
-  const result = await train(file, options);
-  const before = startFromModel(result.model, result.tags, start, seed);
+  const trained = await train(file, options);
+  const before = startFromModel(trained.model, trained.tags, start, seed);
+  const decided = new Set(trained.decided);
+  const untold = start.tags.map(({ id }) => id).filter((id) => !decided.has(id));
+  // Features that the model carries are of the encoder that it has.
+  const everyday = await holdBiases(trained.model, before, trained.weights, untold, whole ? [] : ((await readBackground(model)) ?? []), options);
+  const result = { ...trained, weights: everyday.weights };
   const kept = new Set(start.tags.map(({ en }) => en));
   const lifts = [impliedLift(result.tags), impliedLift(chooseLifts(result.tags, result.named))];
   const judged = result.decided.map((id) => result.tags[id]!);
   const of: Float32Array[][] = [];
   for (const weights of [before, result.weights]) of.push(await scorePhotos(result.model, result.heldOut, result.config.normalisation, weights, options));
   // As a tagger scores them: with the start, and with the model to be written.
-  lifts.forEach((lift, i) => of[i]!.forEach((row) => lift(row)));
-  const decided = new Set(result.decided);
-  const thresholds = new Map(start.tags.flatMap(({ id, threshold }) => (decided.has(id) ? [] : [[id, threshold === null ? null : carriedThreshold(threshold, of[0]!.map((row) => row[id]!), of[1]!.map((row) => row[id]!))] as const])));
+  const elsewhere = [everyday.before, everyday.after];
+  lifts.forEach((lift, i) => [...of[i]!, ...elsewhere[i]!].forEach((row) => lift(row)));
+  const moved = (id: number): [number[], number[]] => [0, 1].map((i) => [...of[i]!, ...elsewhere[i]!].map((row) => row[id]!)) as [number[], number[]];
+  const thresholds = new Map(untold.map((id) => [id, start.tags[id]!.threshold === null ? null : carriedThreshold(start.tags[id]!.threshold, ...moved(id))] as const));
   const folder = join(out, "model");
   await finishModel(result, folder, { ...options, thresholds });
   return { folder, photos: count, heldOut: result.heldOut.length, ...finetuneReport(result.heldOut, judged, ({ en }) => !kept.has(en), { before: of[0]!, after: of[1]! }) };

@@ -1,6 +1,7 @@
 import { open, readFile, rename, rm, writeFile, type FileHandle } from "node:fs/promises";
 import { elementCount } from "../tensor/shape.js";
 import { floatsToHalves, halfToFloat } from "../tensor/half.js";
+import type { Tensor } from "../tensor/tensor.js";
 import { TrainError } from "./train-error.js";
 
 /** The encoder's output of photos, kept in half precision in a file. */
@@ -37,6 +38,17 @@ export async function openTokenCache(file: string, stamp: string): Promise<Token
       for (let i = 0; i < halves.length; i++) out[offset + i] = floats[halves[i]!]!;
     },
     [Symbol.asyncDispose]: () => handle.close(),
+  };
+}
+
+/** The same of tensors in memory, without names. */
+export function memoryTokens(tensors: readonly Tensor<"float32">[]): TokenCache {
+  const [rows, width] = tensors[0]!.shape as [number, number];
+  return {
+    names: [],
+    shape: [rows, width],
+    read: async (index, out, offset, count = rows) => out.set(tensors[index]!.data.subarray(0, count * width), offset),
+    [Symbol.asyncDispose]: async () => undefined,
   };
 }
 

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { normal, seededRandom } from "../../src/tensor/random.js";
+import { carriedThreshold } from "../../src/train/carried-threshold.js";
 import { bestF1Threshold, pooledThreshold, rareThreshold, trustedThreshold, probableThreshold } from "../../src/train/calibrate.js";
 
 const scores = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2];
@@ -43,4 +45,17 @@ test("tags taken together are right six times in ten, else four, else off; hardl
   close(pooledThreshold(scores, truthOf("00110000"), 2), 0.45);
   assert.equal(pooledThreshold([...scores, ...scores.map((s) => s / 10)], truthOf("0000000000000111"), 3), "off");
   assert.equal(pooledThreshold(scores, truthOf("11000000"), 3), null);
+});
+
+test("a threshold goes where the logits went, and fires as often where their order has changed", () => {
+  const random = seededRandom(4, 1);
+  const before = Array.from({ length: 2000 }, () => normal(random));
+  const threshold = 1 / (1 + Math.exp(-2));
+  const logit = (p: number): number => Math.log(p / (1 - p));
+  assert.ok(Math.abs(logit(carriedThreshold(threshold, before, before.map((v) => 2 * v + 1))) - 5) < 1e-6);
+  // Scores of other photos: a line of least squares would be flat, and end at 3.
+  const after = Array.from({ length: 2000 }, () => 3 + normal(random));
+  const moved = logit(carriedThreshold(threshold, before, after));
+  assert.ok(Math.abs(moved - 5) < 0.1, String(moved));
+  assert.equal(carriedThreshold(threshold, [1, 1], [0, 0]).toFixed(6), (1 / (1 + Math.exp(-1))).toFixed(6), "all photos alike");
 });

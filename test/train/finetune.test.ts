@@ -6,8 +6,15 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
+import { writeBackground } from "../../src/bundle/background.js";
 import { Tagger } from "../../src/tagger/tagger.js";
+import { normal, seededRandom } from "../../src/tensor/random.js";
+import { float32 } from "../../src/tensor/tensor.js";
 import { finetune } from "../../src/train/finetune.js";
+import { scoreEmbeddings } from "../../src/train/kept-embeddings.js";
+import { median } from "../../src/train/median.js";
+import { readModelStart, type ModelStart } from "../../src/train/model-start.js";
+import { memoryTokens } from "../../src/train/token-cache.js";
 import { writeSmallModel } from "../small-model.js";
 import { temporaryFolder } from "../tiny-model-folder.js";
 
@@ -49,6 +56,23 @@ test("a model learns a new label beside its own tags; what the labels do not spe
   const again = await finetune(model, join(folder.path, "photos"), { ...options, resume: true });
   assert.deepEqual(again.map, result.map);
   await assert.rejects(finetune(model, join(folder.path, "photos"), options), { code: "bad-training-state" });
+});
+
+test("on everyday photos, whose features the model carries, tags that no label speaks of score in the middle as they did", async () => {
+  await using folder = await temporaryFolder();
+  const model = join(folder.path, "model");
+  await writeSmallModel(model);
+  const random = seededRandom(1, 2);
+  const everyday = Array.from({ length: 41 }, () => float32([2, 16], Float32Array.from({ length: 32 }, () => 2 * normal(random))));
+  await writeBackground(model, everyday);
+  const labels = await writePhotos(folder.path, 60);
+  const result = await finetune(model, join(folder.path, "photos"), { labels, out: join(folder.path, "run"), device: "cpu", heldOut: 0.3, epochs: 40, patience: 40, rate: 0.02 });
+  const [old, tuned] = [await readModelStart(model), await readModelStart(result.folder)];
+  const logitsOf = (start: ModelStart): Promise<Float32Array[]> => scoreEmbeddings(start.model, start.weights, memoryTokens(everyday), Int32Array.from(everyday, (_, i) => i), { out: folder.path, device: "cpu" });
+  const [before, after] = [await logitsOf(old), await logitsOf(tuned)];
+  const shifts = (id: number): number[] => before.map((row, i) => after[i]![id]! - row[id]!);
+  for (const id of [0, 1, 2, 3, 5]) assert.ok(Math.abs(median(shifts(id))) < 0.01, `${old.tags[id]!.en}: ${median(shifts(id))}`);
+  assert.ok(Math.max(...shifts(0).map(Math.abs)) > 0.1, "the head did change its mind");
 });
 
 test("patience: a phase ends when the photos kept out gain nothing more, with its best weights", async () => {
