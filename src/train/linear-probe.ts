@@ -4,10 +4,12 @@ import { matMul } from "../graph/ops/matmul.js";
 import { input, scalar, type Value } from "../graph/value.js";
 import { encodeOnnx } from "../onnx/write-onnx.js";
 import { openSession } from "../runtime/session.js";
-import { float32, zeros, type Tensor } from "../tensor/tensor.js";
-import { adamW, defaultAdamW } from "./adamw.js";
+import { float32, zeros } from "../tensor/tensor.js";
+import { defaultAdamW } from "./adamw.js";
+import { stepFeedback, stepNumbers, stepScalars, updateOutputs } from "./adamw-step.js";
 import { photoOrder, tagTargets, type BatchPlan } from "./batches.js";
 import { asymmetricLoss } from "./losses.js";
+import { cosineRate } from "./schedules.js";
 import type { TokenCache } from "./token-cache.js";
 import type { TrainOptions } from "./train-options.js";
 
@@ -47,9 +49,9 @@ export async function fitLinearProbe(ids: readonly number[], { photos, silence, 
   const scale = await standardOf(cache);
   const session = await openSession({ bytes: await encodeOnnx(probeStep(ids.length, width), () => { throw new Error("a probe's step has no parameters"); }) }, options);
   try {
-    const state: Record<string, Tensor> = { weight: zeros("float32", [ids.length, width]), bias: float32([ids.length], new Float32Array(ids.length).fill(firstBias)) };
-    for (const name of ["weight", "bias"]) for (const moment of ["momentum", "variance"]) state[`${moment}/${name}`] = zeros("float32", state[name]!.shape);
-    const loop = await session.loop(state, Object.fromEntries(Object.keys(state).map((name) => [`next/${name}`, name])));
+    const trained = { weight: zeros("float32", [ids.length, width]), bias: float32([ids.length], new Float32Array(ids.length).fill(firstBias)) };
+    const moments = Object.entries(trained).flatMap(([name, { shape }]) => ["momentum", "variance"].map((moment) => [`${moment}/${name}`, zeros("float32", shape)] as const));
+    const loop = await session.loop({ ...trained, ...Object.fromEntries(moments) }, stepFeedback(Object.keys(trained)));
     const order = photoOrder({ photos, batch, seed });
     const began = performance.now();
     for (let step = 0; step < steps; step++) {
@@ -58,9 +60,7 @@ export async function fitLinearProbe(ids: readonly number[], { photos, silence, 
       const features = new Float32Array(batch * width);
       for (const [row, photo] of indices.entries()) await cache.read(positions[photo]!, features, row * width);
       for (let i = 0; i < features.length; i++) features[i] = (features[i]! - scale.mean[i % width]!) / scale.deviation[i % width]!;
-      const falling = rate * 0.5 * (1 + Math.cos((Math.PI * step) / steps));
-      const numbers = { rate: float32([], [falling]), correction1: float32([], [1 - optimizer.beta1 ** (step + 1)]), correction2: float32([], [Math.sqrt(1 - optimizer.beta2 ** (step + 1))]) };
-      const { loss } = await loop.step({ features: float32([batch, width], features), ...tagTargets({ photos, asks: false, silence, absence }, indices, ids), ...numbers });
+      const { loss } = await loop.step({ features: float32([batch, width], features), ...tagTargets({ photos, asks: false, silence, absence }, indices, ids), ...stepNumbers(cosineRate(step, steps, rate, 0), step + 1, optimizer) });
       const imagesPerSecond = ((step + 1) * batch * 1000) / (performance.now() - began);
       if ((step + 1) % 50 === 0 || step + 1 === steps) options.onProgress?.({ phase: "fitting a classifier", step: step + 1, steps, losses: { loss: Number(loss!.data[0]) }, imagesPerSecond, secondsLeft: ((steps - step - 1) * batch) / imagesPerSecond });
     }
@@ -80,16 +80,12 @@ function probeStep(tags: number, width: number): Record<string, Value> {
   const [targets, known] = [input("targets", "float32", [batch, tags]), input("known", "float32", [batch, tags])];
   const logits = add(matMul(features, weight, { transB: true }), bias);
   const loss = mul(asymmetricLoss(logits, targets, { gammaNegative: 0, gammaPositive: 0, clip: 0 }, known), scalar(1 / batch));
-  const numbers = { rate: input("rate", "float32", []), correction1: input("correction1", "float32", []), correction2: input("correction2", "float32", []) };
+  const scalars = stepScalars();
   const outputs: Record<string, Value> = { loss };
   const trained = { weight, bias };
   const found = gradients(loss, Object.values(trained));
   Object.entries(trained).forEach(([name, parameter], i) => {
-    const state = { parameter, momentum: input(`momentum/${name}`, "float32", parameter.shape), variance: input(`variance/${name}`, "float32", parameter.shape) };
-    const next = adamW(state, found[i]!, numbers, name === "bias" ? { ...optimizer, weightDecay: 0 } : optimizer, name === "bias" ? biasRate : 1);
-    outputs[`next/${name}`] = next.parameter;
-    outputs[`next/momentum/${name}`] = next.momentum;
-    outputs[`next/variance/${name}`] = next.variance;
+    Object.assign(outputs, updateOutputs(name, parameter, found[i]!, scalars, name === "bias" ? { ...optimizer, weightDecay: 0 } : optimizer, name === "bias" ? biasRate : 1));
   });
   return outputs;
 }

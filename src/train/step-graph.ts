@@ -10,7 +10,8 @@ import { embedRows, tokenCount, type RamConfig } from "../model/config.js";
 import { allLabels, encode, projectedTokens, projectTokens, tagLogits, tokenWidth, type LabelRows } from "../model/ram-plus.js";
 import { globalEmbedding } from "../model/reweight.js";
 import { taggingHead } from "../model/tagging-head.js";
-import { adamW, clipFactor, globalNorm, type AdamWConfig } from "./adamw.js";
+import { clipFactor, globalNorm, type AdamWConfig } from "./adamw.js";
+import { stepScalars, updateOutputs } from "./adamw-step.js";
 import { proposerScope } from "./class-probabilities.js";
 import { cropProposals, type CropProposals } from "./crop-proposals.js";
 import { alignmentAsymmetry, asymmetricLoss, classDistillationLoss, distillationLoss, tagAlignmentLoss, taggingAsymmetry } from "./losses.js";
@@ -186,21 +187,10 @@ export function buildStep(c: StepConfig): StepGraph {
   const trained = candidates.flatMap((spec, i) => (found[i] === null ? [] : [{ spec, gradient: found[i]! }]));
   const norm = globalNorm(trained.map((t) => t.gradient));
   const factor = c.clipNorm === null ? null : clipFactor(norm, c.clipNorm);
-  const numbers = {
-    rate: input("rate", "float32", []),
-    correction1: input("correction1", "float32", []),
-    correction2: input("correction2", "float32", []),
-  };
+  const scalars = stepScalars();
   const outputs: Record<string, Value> = { loss, gradient_norm: norm };
   for (const [name, term] of Object.entries(terms)) outputs[`term/${name}`] = term;
-  for (const { spec, gradient } of trained) {
-    const moment = (kind: string): Value => input(`${kind}/${spec.name}`, "float32", spec.shape);
-    const state = { parameter: spec.value, momentum: moment("momentum"), variance: moment("variance") };
-    const next = adamW(state, factor === null ? gradient : mul(gradient, factor), numbers, c.optimizer, c.rateScale(spec.name));
-    outputs[`next/${spec.name}`] = next.parameter;
-    outputs[`next/momentum/${spec.name}`] = next.momentum;
-    outputs[`next/variance/${spec.name}`] = next.variance;
-  }
+  for (const { spec, gradient } of trained) Object.assign(outputs, updateOutputs(spec.name, spec.value, factor === null ? gradient : mul(gradient, factor), scalars, c.optimizer, c.rateScale(spec.name)));
   const names = Object.keys(outputs);
   const trains = new Set(trained.map((t) => t.spec.name));
   const merged = mergeEqual(parametersAsInputs(Object.values(outputs), (name) => trains.has(name)));

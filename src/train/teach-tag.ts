@@ -18,8 +18,10 @@ import type { Tagger } from "../tagger/tagger.js";
 import { byteSize, viewAs } from "../tensor/dtype.js";
 import { float32, zeros, type Tensor } from "../tensor/tensor.js";
 import type { BankOrigin, BankTag } from "../vocab/tag-bank.js";
-import { adamW, defaultAdamW } from "./adamw.js";
+import { defaultAdamW } from "./adamw.js";
+import { stepFeedback, stepNumbers, stepScalars, updateOutputs } from "./adamw-step.js";
 import { asymmetricLoss } from "./losses.js";
+import { cosineRate } from "./schedules.js";
 import { TrainError } from "./train-error.js";
 
 export interface TeachOptions {
@@ -108,13 +110,12 @@ export async function teachTag(tagger: Tagger, name: string, positives: readonly
       ...(graph.biased && { label_bias: float32([columns], new Array<number>(columns).fill(0)) }),
     };
     for (const name of graph.trained) for (const moment of ["momentum", "variance"]) state[`${moment}/${name}`] = zeros("float32", state[name]!.shape);
-    const feedback = Object.fromEntries(graph.trained.flatMap((name) => [name, `momentum/${name}`, `variance/${name}`]).map((name) => [`next/${name}`, name]));
-    const loop = await session.loop(state, feedback);
+    const loop = await session.loop(state, stepFeedback(graph.trained));
     let logits = new Float32Array();
     for (let step = 1; step <= steps; step++) {
       signal?.throwIfAborted();
       // The rate falls to 0 along half a cosine, so that the end does not depend on the last step.
-      const results = await loop.step({ rate: float32([], [rate * 0.5 * (1 + Math.cos((Math.PI * (step - 1)) / steps))]), correction1: float32([], [1 - defaultAdamW.beta1 ** step]), correction2: float32([], [Math.sqrt(1 - defaultAdamW.beta2 ** step)]) });
+      const results = await loop.step(stepNumbers(cosineRate(step - 1, steps, rate, 0), step, defaultAdamW));
       logits = results["logits"]!.data as Float32Array<ArrayBuffer>;
       onProgress?.(step, steps);
     }
@@ -182,16 +183,12 @@ async function teachGraph(model: Awaited<ReturnType<typeof readModelFolder>>, co
     const away = sub(embed, input("start", "float32", rowShape));
     const loss = add(asymmetricLoss(logits!, targets, { gammaNegative: 0, gammaPositive: 0, clip: 0 }, weights), mul(reduceSum(mul(away, away)), scalar(pull)));
     const trained = biased ? ["label_embed", "label_bias"] : ["label_embed"];
-    const scalars = { rate: input("rate", "float32", []), correction1: input("correction1", "float32", []), correction2: input("correction2", "float32", []) };
+    const scalars = stepScalars();
     const wanted = trained.map((name) => given[name]!);
     const outputs: Record<string, Value> = { logits: logits! };
     gradients(loss, wanted).forEach((gradient, i) => {
       const name = trained[i]!;
-      const state = { parameter: wanted[i]!, momentum: input(`momentum/${name}`, "float32", wanted[i]!.shape), variance: input(`variance/${name}`, "float32", wanted[i]!.shape) };
-      const next = adamW(state, gradient!, scalars, { ...defaultAdamW, weightDecay: 0 }, name === "label_bias" ? 10 : 1);
-      outputs[`next/${name}`] = next.parameter;
-      outputs[`next/momentum/${name}`] = next.momentum;
-      outputs[`next/variance/${name}`] = next.variance;
+      Object.assign(outputs, updateOutputs(name, wanted[i]!, gradient!, scalars, { ...defaultAdamW, weightDecay: 0 }, name === "label_bias" ? 10 : 1));
     });
     return { outputs, weights: weightsOf(onnx, file, parametersOf(Object.values(outputs))), trained, biased, rowShape };
   } catch (cause) {

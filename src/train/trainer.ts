@@ -5,7 +5,8 @@ import type { SessionOptions } from "../runtime/device.js";
 import { openSession } from "../runtime/session.js";
 import type { Shape } from "../tensor/shape.js";
 import type { ValueType } from "../graph/type.js";
-import { float32, zeros, type Tensor } from "../tensor/tensor.js";
+import { zeros, type Tensor } from "../tensor/tensor.js";
+import { stepFeedback, stepNumbers } from "./adamw-step.js";
 import { buildStep, type StepConfig } from "./step-graph.js";
 import { TrainError } from "./train-error.js";
 
@@ -39,22 +40,15 @@ export async function createTrainer(config: StepConfig, state: TrainingState, op
   const inputs = inputsOf(Object.values(graph.outputs));
   const stateNames = [...inputs.keys()].filter((name) => graph.parameters.some((spec) => spec.name === name) || name.startsWith("momentum/") || name.startsWith("variance/"));
   const initial = Object.fromEntries(stateNames.map((name) => [name, startValue(name, inputs.get(name)!.shape as Shape, state)]));
-  const feedback = Object.fromEntries(graph.trained.flatMap((name) => [name, `momentum/${name}`, `variance/${name}`]).map((name) => [`next/${name}`, name]));
-  const loop = await session.loop(initial, feedback);
+  const loop = await session.loop(initial, stepFeedback(graph.trained));
   const batch = Object.fromEntries([...inputs].filter(([name]) => initial[name] === undefined && !numbers.has(name)).map(([name, value]) => [name, value.type]));
-  const { beta1, beta2 } = config.optimizer;
   const dispose = (): Promise<void> => session.dispose();
   return {
     parameters: graph.parameters,
     batch,
     branches: graph.branches,
     async step(feeds, rate, count) {
-      const results = await loop.step({
-        ...feeds,
-        rate: float32([], [rate]),
-        correction1: float32([], [1 - beta1 ** count]),
-        correction2: float32([], [Math.sqrt(1 - beta2 ** count)]),
-      });
+      const results = await loop.step({ ...feeds, ...stepNumbers(rate, count, config.optimizer) });
       return Object.fromEntries(Object.entries(results).map(([name, { data }]) => [name.replace("term/", ""), Number(data[0])]));
     },
     // Weights that are frozen, or that this step does not use (the encoder's, when it trains on kept tokens), pass through.
