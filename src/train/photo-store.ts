@@ -2,6 +2,7 @@ import { dirname, join, relative, resolve, sep } from "node:path";
 import { DataError } from "../data/data-error.js";
 import { openImageFolder } from "../data/image-folder.js";
 import type { CaptionTargets } from "../data/caption-targets.js";
+import { readFurtherLabels, type FurtherLabels } from "../data/further-labels.js";
 import { openLabelledFolder } from "../data/labelled-folder.js";
 import { openLabelledSet, type PhotoLabels } from "../data/labelled-set.js";
 import { pixelShares, pixelTagIds, pixelTargets } from "../data/pixel-tags.js";
@@ -53,7 +54,7 @@ export async function loadSource(source: TrainSource, base: string, index: TagIn
 async function loadLabels(source: TrainSource, base: string, index: TagIndex, seed: number, signal?: AbortSignal): Promise<LoadedSource> {
   switch (source.kind) {
     case "set":
-      return loadShards(source, resolve(base, source.path), index, seed, signal);
+      return loadShards(source, { folder: resolve(base, source.path), labels: source.labels === undefined ? null : resolve(base, source.labels) }, index, seed, signal);
     case "folder":
       return loadFolder(source, resolve(base, source.path), index, seed);
     case "list":
@@ -84,12 +85,13 @@ async function lookAt(photo: TrainingPhoto, index: TagIndex): Promise<TrainingPh
   return { ...photo, targets };
 }
 
-async function loadShards({ limit, captions = false }: TrainSource, folder: string, index: TagIndex, seed: number, signal?: AbortSignal): Promise<LoadedSource> {
+async function loadShards({ limit, captions = false }: TrainSource, { folder, labels: file }: { readonly folder: string; readonly labels: string | null }, index: TagIndex, seed: number, signal?: AbortSignal): Promise<LoadedSource> {
   const set = await openLabelledSet(folder);
   const labels = set.splits.get("train");
   if (labels === undefined) throw new TrainError("bad-train-config", `${folder}: no split train; it has ${[...set.splits.keys()].join(", ")}`);
   const targets = createTargets(set.classes, index);
   const said = captions ? await captionsOf(labels, index) : null;
+  const further = file === null ? null : await furtherOf(file, labels, set.name, index);
   const keys = [...labels].filter(([, photo]) => photo.labels !== null || (captions && photo.captions.length > 0)).map(([key]) => key);
   const chosen = new Set([...drawn(keys.length, limit, set.name, seed)].map((i) => keys[i]!));
   const photos: TrainingPhoto[] = [];
@@ -99,12 +101,20 @@ async function loadShards({ limit, captions = false }: TrainSource, folder: stri
       const known = labels.get(key)!;
       const row = known.labels === null ? new Int8Array(index.tags.length).fill(unknown) : targets.row(known.labels);
       // Rows are shared between photos of the same classes.
-      const own = said === null ? row : row.slice();
+      const own = said === null && further?.photos.has(key) !== true ? row : row.slice();
       said?.fill(own, known.captions);
+      further?.fill(own, key, row);
       photos.push({ name: `${set.name}/${key}`, targets: own, read: async () => bytes });
     }
   }
-  return { covered: [...new Set([...targets.covered, ...(said?.covered ?? [])])].sort((a, b) => a - b), named: namedBy(targets), photos };
+  return { covered: [...new Set([...targets.covered, ...(said?.covered ?? []), ...(further?.covered ?? [])])].sort((a, b) => a - b), named: namedBy(targets), photos };
+}
+
+/** Further labels of photos of a split. Throws a DataError for a photo that the split lacks: a misspelt key must not be ignored. */
+async function furtherOf(file: string, labels: ReadonlyMap<string, PhotoLabels>, set: string, index: TagIndex): Promise<FurtherLabels> {
+  const further = await readFurtherLabels(file, index);
+  for (const key of further.photos) if (!labels.has(key)) throw new DataError("bad-labels", file, `names ${JSON.stringify(key)}, which is no photo of ${set}'s split train`);
+  return further;
 }
 
 function namedBy({ covered, implied }: TagTargets): number[] {

@@ -7,7 +7,7 @@ export interface TrainSource {
   /** "set": tar shards with labels.json. "folder": a subfolder for each class. "list": the reference's training JSON, photos beside it. "photos": a folder with a file of labels. */
   readonly kind: "set" | "folder" | "list" | "photos";
   readonly path: string;
-  /** The file of labels (`readLabelFile`), for "photos". */
+  /** The file of labels (`readLabelFile`), for "photos"; for a "set", of further labels of some of its photos (`readFurtherLabels`), where there are such. */
   readonly labels?: string;
   /** At most so many of its photos, drawn by the seed. */
   readonly limit: number | null;
@@ -187,14 +187,14 @@ function parseEncoder(f: Fields): EncoderConfig {
   };
 }
 
-/** A source is written as `{"set": PATH}`, `{"folder": PATH}`, `{"list": PATH}` or `{"photos": PATH, "labels": FILE}`. */
+/** A source is written as `{"set": PATH}`, with `"labels": FILE` where there are further labels, `{"folder": PATH}`, `{"list": PATH}` or `{"photos": PATH, "labels": FILE}`. */
 function parseSource(f: Fields): TrainSource {
   const limit = f.get("limit") == null ? null : f.count("limit");
   const common = { limit, pixels: f.boolean("pixels", false), repeat: f.count("repeat", 1), ...(f.boolean("proposals", false) && { proposals: true }) };
   if (f.get("folder") !== undefined) return { kind: "folder", path: f.text("folder"), captions: false, ...common };
   if (f.get("photos") !== undefined) return { kind: "photos", path: f.text("photos"), labels: f.text("labels"), captions: false, ...common };
   if (f.get("list") !== undefined) return { kind: "list", path: f.text("list"), captions: false, ...common };
-  return { kind: "set", path: f.text("set"), captions: f.boolean("captions", false), ...common };
+  return { kind: "set", path: f.text("set"), ...(f.get("labels") != null && { labels: f.text("labels") }), captions: f.boolean("captions", false), ...common };
 }
 
 function parsePhase(f: Fields): TrainPhase {

@@ -128,3 +128,39 @@ test("captions and pixels fill in what a set's labels leave open", async () => {
   assert.deepEqual(pixels.rows.get("set/p0"), [-1, 1, 1, -1, 1, -1]);
   assert.deepEqual(pixels.covered, [1, 2, 4, 5]);
 });
+
+test("further labels decide what they speak of on the photos that they name, and the set's own labels hold", async () => {
+  const tags = [{ en: "cat", parents: ["animal"] }, { en: "animal" }, { en: "sky" }, { en: "hill", parents: ["land"] }, { en: "land" }, { en: "car" }, { en: "sea" }];
+  const own = indexTags(tags.map((tag, id) => ({ id, zh: tag.en, threshold: 0.5, ...tag })));
+  const set = join(folder, "further");
+  mkdirSync(set);
+  const shard = pack();
+  for (let i = 0; i < 26; i++) shard.entry({ name: `p${i}.png` }, Buffer.from([i]));
+  shard.finalize();
+  await pipeline(shard, createWriteStream(join(set, "train.tar")));
+  const train = Object.fromEntries(Array.from({ length: 26 }, (_, i) => [`p${i}`, i < 3 ? { labels: [0] } : i < 6 ? { labels: [1], captions: ["A hill"] } : { labels: [1], captions: ["The sky over the hill"] }]));
+  writeFileSync(join(set, "labels.json"), JSON.stringify({ classes: [{ name: "cat" }, { name: "car" }], splits: { train } }));
+  writeFileSync(join(folder, "further.csv"), "p0,sky\np1,?hill\np2,car,animal\np3,sky\np4,?sky\n");
+  const load = async (source: object): Promise<{ covered: readonly number[]; named: readonly number[]; rows: Map<string, number[]> }> => {
+    const { covered, named, photos } = await loadSource({ kind: "set", path: "further", labels: "further.csv", limit: null, ...source }, folder, own, 1);
+    return { covered, named, rows: new Map(photos.map(({ name, targets }) => [name, [...targets]])) };
+  };
+  const plain = await load({});
+  assert.deepEqual(plain.covered, [0, 1, 2, 3, 4, 5]);
+  assert.deepEqual(plain.named, [0, 5], "those that the set's classes name");
+  // cat, animal, sky, hill, land, car, sea
+  assert.deepEqual(plain.rows.get("further/p0"), [1, 1, 1, 0, -1, 0, -1], "land is not asked of: without a hill there may be land");
+  assert.deepEqual(plain.rows.get("further/p1"), [1, 1, 0, -1, -1, 0, -1]);
+  assert.deepEqual(plain.rows.get("further/p2"), [1, 1, 0, 0, -1, -1, -1], "a car, by these, and none, by the set: nobody knows");
+  assert.deepEqual(plain.rows.get("further/p5"), [0, 0, -1, -1, -1, 1, -1], "a photo that they do not name");
+  const captions = await load({ captions: true });
+  assert.deepEqual(captions.rows.get("further/p3"), [0, 0, 1, 1, 1, 1, -1], "a caption that does not say sky gives way, one that says hill does not");
+  assert.deepEqual(captions.rows.get("further/p4"), [0, 0, -1, 1, 1, 1, -1]);
+  assert.deepEqual(captions.rows.get("further/p5"), [0, 0, 0, 1, 1, 1, -1]);
+  const refused = async (lines: string, message: RegExp): Promise<void> => {
+    writeFileSync(join(folder, "further.csv"), lines);
+    await assert.rejects(load({}), (error: Error & { code: string }) => error.code === "bad-labels" && message.test(error.message));
+  };
+  await refused("p0,sky\np99,hill\n", /further\.csv: names "p99", which is no photo of further's split train/);
+  await refused("p0,sky\np1,?moon\n", /further\.csv: "p1" has "moon", which is no tag of the vocabulary/);
+});

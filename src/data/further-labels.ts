@@ -1,0 +1,54 @@
+import type { TagIndex } from "../vocab/tag-index.js";
+import { DataError } from "./data-error.js";
+import { readLabelFile } from "./label-file.js";
+import { absent, present, unknown } from "./tag-targets.js";
+
+/** What a file of labels says of some photos beside the labels of their set. */
+export interface FurtherLabels {
+  /** Ids of the tags that the file's labels decide, and of those that they imply, ascending. */
+  readonly covered: readonly number[];
+  /** Keys of the photos that the file names. */
+  readonly photos: ReadonlySet<string>;
+  /**
+   * Adds what is said of the photo to what is known of it, in place; nothing for a photo that the file does not name. `labelled` is what the
+   * set's labels alone say of it, whose absences hold; an absence that only the silence of captions means gives way.
+   */
+  fill(targets: Int8Array, key: string, labelled: Int8Array): void;
+}
+
+/** Before a tag of which it was not sure whether the photo shows it. */
+const unsure = "?";
+
+/**
+ * Reads further labels of a set's photos (`readLabelFile`, photos by their keys). All its photos were asked about every tag that occurs in
+ * it: on a photo without the tag it is absent, with `?` before it ("?hill") unknown. What a shown tag implies is present. Where the
+ * set's own labels say that a tag is absent and these that it is shown, it is unknown; where they say that it is present it is.
+ * Throws a DataError: not-found, bad-labels (also for a tag that the vocabulary lacks).
+ */
+export async function readFurtherLabels(file: string, index: TagIndex): Promise<FurtherLabels> {
+  const idOf = (name: string, photo: string): number => {
+    const tag = index.byName(name);
+    if (tag === undefined) throw new DataError("bad-labels", file, `${JSON.stringify(photo)} has ${JSON.stringify(name)}, which is no tag of the vocabulary`);
+    return tag.id;
+  };
+  const photos = new Map((await readLabelFile(file)).map(({ file: photo, tags }) => [photo, {
+    shown: tags.filter((tag) => !tag.startsWith(unsure)).map((tag) => idOf(tag, photo)),
+    unsure: tags.filter((tag) => tag.startsWith(unsure)).map((tag) => idOf(tag.slice(unsure.length), photo)),
+  }]));
+  const asked = new Set([...photos.values()].flatMap((said) => [...said.shown, ...said.unsure]));
+  const withImplied = (ids: readonly number[]): Set<number> => new Set(ids.flatMap((id) => [id, ...index.impliedBy(index.tags[id]!)]));
+  return {
+    covered: [...withImplied([...asked])].sort((a, b) => a - b),
+    photos: new Set(photos.keys()),
+    fill(targets, key, labelled) {
+      const said = photos.get(key);
+      if (said === undefined) return;
+      const shown = withImplied(said.shown);
+      // A hill that may be there may be what it implies, too.
+      const open = withImplied(said.unsure);
+      for (const id of open) if (targets[id] === absent && labelled[id] === unknown) targets[id] = unknown;
+      for (const id of shown) targets[id] = labelled[id] === absent ? unknown : present;
+      for (const id of asked) if (targets[id] === unknown && labelled[id] === unknown && !shown.has(id) && !open.has(id)) targets[id] = absent;
+    },
+  };
+}
