@@ -7,8 +7,12 @@ import { absent, present, unknown } from "./tag-targets.js";
 export interface FurtherLabels {
   /** Ids of the tags that the file's labels decide, and of those that they imply, ascending. */
   readonly covered: readonly number[];
+  /** Ids of the tags that all its photos were asked about, ascending. */
+  readonly asked: readonly number[];
   /** Keys of the photos that the file names. */
   readonly photos: ReadonlySet<string>;
+  /** Whether the photo shows the tag: present, absent, or unknown where nothing is said of that. */
+  of(key: string, id: number): number;
   /**
    * Adds what is said of the photo to what is known of it, in place; nothing for a photo that the file does not name. `labelled` is what the
    * set's labels alone say of it, whose absences hold; an absence that only the silence of captions means gives way.
@@ -36,19 +40,47 @@ export async function readFurtherLabels(file: string, index: TagIndex): Promise<
     unsure: tags.filter((tag) => tag.startsWith(unsure)).map((tag) => idOf(tag.slice(unsure.length), photo)),
   }]));
   const asked = new Set([...photos.values()].flatMap((said) => [...said.shown, ...said.unsure]));
+  const sorted = (ids: Iterable<number>): number[] => [...ids].sort((a, b) => a - b);
   const withImplied = (ids: readonly number[]): Set<number> => new Set(ids.flatMap((id) => [id, ...index.impliedBy(index.tags[id]!)]));
+  // A hill that may be there may be what it implies, too.
+  const sets = new Map([...photos].map(([key, said]) => [key, { shown: withImplied(said.shown), open: withImplied(said.unsure) }]));
+  const of = (key: string, id: number): number => {
+    const said = sets.get(key);
+    if (said === undefined) return unknown;
+    return said.shown.has(id) ? present : asked.has(id) && !said.open.has(id) ? absent : unknown;
+  };
   return {
-    covered: [...withImplied([...asked])].sort((a, b) => a - b),
+    covered: sorted(withImplied([...asked])),
+    asked: sorted(asked),
     photos: new Set(photos.keys()),
+    of,
     fill(targets, key, labelled) {
-      const said = photos.get(key);
+      const said = sets.get(key);
       if (said === undefined) return;
-      const shown = withImplied(said.shown);
-      // A hill that may be there may be what it implies, too.
-      const open = withImplied(said.unsure);
-      for (const id of open) if (targets[id] === absent && labelled[id] === unknown) targets[id] = unknown;
-      for (const id of shown) targets[id] = labelled[id] === absent ? unknown : present;
-      for (const id of asked) if (targets[id] === unknown && labelled[id] === unknown && !shown.has(id) && !open.has(id)) targets[id] = absent;
+      for (const id of said.open) if (targets[id] === absent && labelled[id] === unknown) targets[id] = unknown;
+      for (const id of said.shown) targets[id] = labelled[id] === absent ? unknown : present;
+      for (const id of asked) if (targets[id] === unknown && labelled[id] === unknown && of(key, id) === absent) targets[id] = absent;
     },
   };
+}
+
+/** Of photos that were looked at, share that show a tag that their captions do not name, above which silence says nothing of it; and fewest such photos. */
+const [wrongSilence, leastSilent] = [0.1, 50];
+
+/**
+ * Ids of the tags of which a set's captions keep silent though photos show them: more than a tenth of the photos that were looked at show
+ * it among those whose captions do not name it ("sky", that nobody mentions). `named`: of a photo, by its key, the tags that its captions name.
+ */
+export function unmentioned(further: FurtherLabels, named: (key: string) => readonly number[]): number[] {
+  const silent = new Map<number, { photos: number; shown: number }>(further.asked.map((id) => [id, { photos: 0, shown: 0 }]));
+  for (const key of further.photos) {
+    const said = new Set(named(key));
+    for (const [id, count] of silent) {
+      const shows = further.of(key, id);
+      if (said.has(id) || shows === unknown) continue;
+      count.photos++;
+      if (shows === present) count.shown++;
+    }
+  }
+  return [...silent].flatMap(([id, { photos, shown }]) => (photos >= leastSilent && shown > wrongSilence * photos ? [id] : []));
 }

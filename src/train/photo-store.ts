@@ -2,7 +2,7 @@ import { dirname, join, relative, resolve, sep } from "node:path";
 import { DataError } from "../data/data-error.js";
 import { openImageFolder } from "../data/image-folder.js";
 import type { CaptionTargets } from "../data/caption-targets.js";
-import { readFurtherLabels, type FurtherLabels } from "../data/further-labels.js";
+import { readFurtherLabels, unmentioned, type FurtherLabels } from "../data/further-labels.js";
 import { openLabelledFolder } from "../data/labelled-folder.js";
 import { openLabelledSet, type PhotoLabels } from "../data/labelled-set.js";
 import { pixelShares, pixelTagIds, pixelTargets } from "../data/pixel-tags.js";
@@ -33,6 +33,8 @@ export interface LoadedSource {
   readonly covered: readonly number[];
   /** Those of them that its labels name, and do not only imply. */
   readonly named: readonly number[];
+  /** Those that further labels ask about. */
+  readonly lookedFor?: readonly number[];
   readonly photos: readonly TrainingPhoto[];
 }
 
@@ -68,13 +70,13 @@ async function loadLabels(source: TrainSource, base: string, index: TagIndex, se
 const lookedAt = 16;
 
 /** The source with what its photos' pixels say. A photo that cannot be read keeps its targets: training tells of it. */
-async function withPixels({ covered, named, photos }: LoadedSource, index: TagIndex, signal?: AbortSignal): Promise<LoadedSource> {
+async function withPixels({ covered, photos, ...rest }: LoadedSource, index: TagIndex, signal?: AbortSignal): Promise<LoadedSource> {
   const result: TrainingPhoto[] = [];
   for (let start = 0; start < photos.length; start += lookedAt) {
     signal?.throwIfAborted();
     result.push(...(await Promise.all(photos.slice(start, start + lookedAt).map((photo) => lookAt(photo, index)))));
   }
-  return { covered: [...new Set([...covered, ...pixelTagIds(index)])].sort((a, b) => a - b), named, photos: result };
+  return { covered: [...new Set([...covered, ...pixelTagIds(index)])].sort((a, b) => a - b), ...rest, photos: result };
 }
 
 async function lookAt(photo: TrainingPhoto, index: TagIndex): Promise<TrainingPhoto> {
@@ -92,6 +94,7 @@ async function loadShards({ limit, captions = false }: TrainSource, { folder, la
   const targets = createTargets(set.classes, index);
   const said = captions ? await captionsOf(labels, index) : null;
   const further = file === null ? null : await furtherOf(file, labels, set.name, index);
+  const open = said === null || further === null ? [] : unmentioned(further, (key) => said.named(labels.get(key)!.captions));
   const keys = [...labels].filter(([, photo]) => photo.labels !== null || (captions && photo.captions.length > 0)).map(([key]) => key);
   const chosen = new Set([...drawn(keys.length, limit, set.name, seed)].map((i) => keys[i]!));
   const photos: TrainingPhoto[] = [];
@@ -103,11 +106,12 @@ async function loadShards({ limit, captions = false }: TrainSource, { folder, la
       // Rows are shared between photos of the same classes.
       const own = said === null && further?.photos.has(key) !== true ? row : row.slice();
       said?.fill(own, known.captions);
+      for (const id of open) if (own[id] === absent && row[id] === unknown) own[id] = unknown;
       further?.fill(own, key, row);
       photos.push({ name: `${set.name}/${key}`, targets: own, read: async () => bytes });
     }
   }
-  return { covered: [...new Set([...targets.covered, ...(said?.covered ?? []), ...(further?.covered ?? [])])].sort((a, b) => a - b), named: namedBy(targets), photos };
+  return { covered: [...new Set([...targets.covered, ...(said?.covered ?? []), ...(further?.covered ?? [])])].sort((a, b) => a - b), named: namedBy(targets), lookedFor: further?.asked ?? [], photos };
 }
 
 /** Further labels of photos of a split. Throws a DataError for a photo that the split lacks: a misspelt key must not be ignored. */

@@ -42,6 +42,8 @@ export interface Prepared {
   readonly decided: readonly number[];
   /** Those of them that labels name, and do not only imply. */
   readonly named: readonly number[];
+  /** Tags, by id, that further labels of some photos ask about. */
+  readonly lookedFor: readonly number[];
   /** Tags that a classifier proposes, decided or not. */
   readonly proposed: readonly number[];
   /** The proposer as a step takes it, for phases in which it looks at crops. */
@@ -115,7 +117,7 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
   const model: RamConfig = { modelType: "ram_plus", encoder, ...sizes, tags: tags.length };
   let photos: TrainingPhoto[] = [];
   let heldOut: TrainingPhoto[] = [];
-  const [decided, named, namedWhereSilent] = [new Set<number>(), new Set<number>(), new Set<number>()];
+  const [decided, named, namedWhereSilent, lookedFor] = [new Set<number>(), new Set<number>(), new Set<number>(), new Set<number>()];
   /** Names of photos whose silence a classifier fills. */
   const silent = new Set<string>();
   const leftOut = config.leaveOut.map((name) => index.byName(name)?.id ?? unknownTag(file, name));
@@ -123,6 +125,7 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
     const loaded = await loadSource(source, base, index, config.seed, options.signal);
     for (const id of loaded.covered) decided.add(id);
     for (const id of loaded.named) named.add(id);
+    for (const id of loaded.lookedFor ?? []) lookedFor.add(id);
     const outside = (photo: TrainingPhoto): boolean => seededRandom(config.seed, 4, ...new TextEncoder().encode(nameWithin(source, base, photo)))() < config.heldOut;
     heldOut.push(...loaded.photos.filter(outside));
     const inside = loaded.photos.filter((photo) => !outside(photo));
@@ -135,11 +138,11 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
   denyKinds([...photos, ...heldOut], index);
   // Last, so that no change of labels brings them back; photos of the same labels may share their targets.
   for (const { targets } of [...photos, ...heldOut]) for (const id of leftOut) targets[id] = unknown;
-  for (const id of leftOut) for (const each of [decided, named, namedWhereSilent]) each.delete(id);
+  for (const id of leftOut) for (const each of [decided, named, namedWhereSilent, lookedFor]) each.delete(id);
   const { proposed, fill, cropProposer } = await proposalsFor({ config, model, photos: [...photos, ...heldOut].filter(({ name }) => silent.has(name)) }, { base, index, file, leftOut }, options);
   [photos, heldOut] = [photos.map(fill), heldOut.map(fill)];
   const score: Prepared["score"] = (weights, each, given) => scorePhotos(model, each, config.normalisation, weights, given);
-  const shared = { config, model, index, photos, heldOut, score, head: null, proposed, cropProposer, decided: [...decided].sort((a, b) => a - b), named: [...named].sort((a, b) => a - b) };
+  const shared = { config, model, index, photos, heldOut, score, head: null, proposed, cropProposer, decided: [...decided].sort((a, b) => a - b), named: [...named].sort((a, b) => a - b), lookedFor: [...lookedFor].sort((a, b) => a - b) };
   const classifierTags = { index, decided: shared.decided, named: silent.size > 0 ? namedWhereSilent : named };
   if (config.classifier === null || config.weights !== null) {
     const fromTokens = config.phases.some((phase) => phase.from === "tokens");
