@@ -18,9 +18,9 @@ export const hasClassifierRows = (weights: TrainingState): boolean => weights.ha
 /**
  * How much is added to a tag's logit of a pretrained classifier's, and of one that was fitted to the photos' labels: the former knows more classes than the
  * network, the latter sees the same photos. Measured: with less of the former classes stand first less often; with more of either what photos of
- * 64 pixels, enlarged, show is ranked worse.
+ * 64 pixels, enlarged, show is ranked worse; with more for tags that these say nothing of, nothing is.
  */
-const shares = { pretrained: 0.6, fitted: 0.06 } as const;
+const shares = { pretrained: 0.6, fitted: 0.06, lookedFor: 0.2 } as const;
 
 /** Weight of a decided tag's absence on a photo that says nothing of it. */
 const silence = 0.1;
@@ -34,6 +34,8 @@ export interface ClassifierTags {
   readonly decided: readonly number[];
   /** Those that labels of the photos that it is fitted to name: their own word goes before a pretrained classifier's. */
   readonly named: ReadonlySet<number>;
+  /** Those that further labels ask about, and that other photos say nothing of. */
+  readonly lookedFor: ReadonlySet<number>;
 }
 
 /**
@@ -58,7 +60,7 @@ export async function startClassifier(shared: KeptFrom, given: TrainingState, cl
   // What pixels show by themselves is asked of some photos alone, and seen on most.
   const absence = Float32Array.from(tags.index.tags, ({ id }) => (decided.has(id) && !pixels.has(id) ? silence : 0));
   const fitted = await fitLinearProbe(ids, { photos, silence: absence, absence, cache, positions: Int32Array.from(photos, ({ name }) => places.get(name)!) }, { steps: Math.min(mostSteps, Math.max(leastSteps, Math.ceil((passes * photos.length) / 256))), seed: config.seed }, options);
-  return withClassifierRows(given, model, pretrained, { ids, ...fitted });
+  return withClassifierRows(given, model, pretrained, { ids, lookedFor: tags.lookedFor, ...fitted });
 }
 
 /** Mean rows [width] and biases of a pretrained classifier's classes, by the tag that stands for them. */
@@ -78,7 +80,7 @@ export function pretrainedRows(classifier: Classifier, { index, named }: Pick<Cl
 }
 
 /** Weights with rows for a classifier, each at its share; where the network has a bias for each tag, it has theirs. */
-export function withClassifierRows(given: TrainingState, model: RamConfig, pretrained: ReturnType<typeof pretrainedRows>, fitted: LinearProbe & { readonly ids: readonly number[] }): Map<string, Tensor> {
+export function withClassifierRows(given: TrainingState, model: RamConfig, pretrained: ReturnType<typeof pretrainedRows>, fitted: LinearProbe & { readonly ids: readonly number[]; readonly lookedFor: ReadonlySet<number> }): Map<string, Tensor> {
   const width = featureWidth(model.encoder);
   const rows = new Float32Array(model.tags * width);
   const bias = given.get("similarity_bias");
@@ -88,6 +90,6 @@ export function withClassifierRows(given: TrainingState, model: RamConfig, pretr
     biases[id]! += share * own;
   };
   for (const [id, { row, bias: own }] of pretrained) put(id, shares.pretrained, row, own);
-  fitted.ids.forEach((id, i) => put(id, shares.fitted, fitted.rows.subarray(i * width, (i + 1) * width), fitted.biases[i]!));
+  fitted.ids.forEach((id, i) => put(id, fitted.lookedFor.has(id) ? shares.lookedFor : shares.fitted, fitted.rows.subarray(i * width, (i + 1) * width), fitted.biases[i]!));
   return new Map<string, Tensor>([...given, ["classifier.weight", float32([model.tags, width], rows)], ...(bias === undefined ? [] : [["similarity_bias", float32([model.tags], biases)] as const])]);
 }

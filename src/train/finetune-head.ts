@@ -69,7 +69,7 @@ export async function finetuneHead(folder: string, photos: string, options: Fine
   const phase = { name: "head", from: "embeds", steps: steps(epochs), batch, drawnTags: Math.min(64, ids.length), rate, warmup: 10, rateScales: {}, weightDecay: 0, clipNorm: 1, stochasticDepth: 0, augment: false, silence: 0, proposals: "kept", imageSize: null, cropArea: 1, patience, ema: 0, losses: { tagging: 1, distillation: 0, classDistillation: 0, tagAlignment: 0, retention: heldWeight } } as const;
   const { modelType: _type, tags: _tags, ...sizes } = model;
   const config: TrainConfig = { model: sizes, vocabulary: folder, classifier: null, proposer: null, weights: await modelId(read, signal), blend: null, teacher: null, sources: [source], leaveOut: [], changes: [], heldOut: share, phases: [phase], normalisation: read.preprocessor, seed, logEvery: Math.max(1, Math.min(25, steps(1))), saveEvery: steps(1) };
-  const prepared: Prepared = { config, model, index: indexTags(ids.map((id, i) => ({ ...vocabulary[id]!, id: i, parents: [] }))), photos: training, heldOut, decided: judged.map((_, i) => i), named: [], lookedFor: [], proposed: [], cropProposer: null, cache, positions: positions(training), features: null, start: weights, score, head: { added, startLogits } };
+  const prepared: Prepared = { config, model, index: indexTags(ids.map((id, i) => ({ ...vocabulary[id]!, id: i, parents: [] }))), photos: training, heldOut, decided: judged.map((_, i) => i), named: [], proposed: [], cropProposer: null, cache, positions: positions(training), features: null, start: weights, score, head: { added, startLogits } };
   const trained = await runPhases(prepared, options);
 
   const [before, after] = [await score(weights, heldOut), await score(trained, heldOut)];

@@ -59,13 +59,12 @@ const mayShow = 0.1;
 /**
  * For each tag the logit that stands out from photos that lack it. Every tag has one, labels or not. Where a classifier was asked
  * about some photos these alone count: what else they show is known, and they are large; a tag that was trained on photos enlarged
- * from 64 pixels scores on all such. Of tags that further labels ask about ("sky") photos count that are known to lack them: of the others many show them.
+ * from 64 pixels scores on all such.
  */
-function outstandingLogits({ tags, heldOut, lookedFor }: TrainResult, logits: readonly Float32Array[]): Float64Array {
+function outstandingLogits({ tags, heldOut }: TrainResult, logits: readonly Float32Array[]): Float64Array {
   const asked = heldOut.some(({ proposals }) => proposals !== undefined);
-  const looked = new Set(lookedFor);
   return Float64Array.from(tags, ({ id }) => {
-    const lacking = heldOut.flatMap(({ targets, proposals }, i) => (targets[id] === present || (looked.has(id) && targets[id] === unknown) || (asked && (proposals?.[id] ?? 1) > mayShow) ? [] : [logits[i]![id]!]));
+    const lacking = heldOut.flatMap(({ targets, proposals }, i) => (targets[id] === present || (asked && (proposals?.[id] ?? 1) > mayShow) ? [] : [logits[i]![id]!]));
     return lacking.sort((a, b) => b - a)[Math.floor(outstandingShare * lacking.length)] ?? 0;
   });
 }

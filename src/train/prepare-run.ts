@@ -42,8 +42,6 @@ export interface Prepared {
   readonly decided: readonly number[];
   /** Those of them that labels name, and do not only imply. */
   readonly named: readonly number[];
-  /** Tags, by id, that further labels of some photos ask about. */
-  readonly lookedFor: readonly number[];
   /** Tags that a classifier proposes, decided or not. */
   readonly proposed: readonly number[];
   /** The proposer as a step takes it, for phases in which it looks at crops. */
@@ -142,8 +140,8 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
   const { proposed, fill, cropProposer } = await proposalsFor({ config, model, photos: [...photos, ...heldOut].filter(({ name }) => silent.has(name)) }, { base, index, file, leftOut }, options);
   [photos, heldOut] = [photos.map(fill), heldOut.map(fill)];
   const score: Prepared["score"] = (weights, each, given) => scorePhotos(model, each, config.normalisation, weights, given);
-  const shared = { config, model, index, photos, heldOut, score, head: null, proposed, cropProposer, decided: [...decided].sort((a, b) => a - b), named: [...named].sort((a, b) => a - b), lookedFor: [...lookedFor].sort((a, b) => a - b) };
-  const classifierTags = { index, decided: shared.decided, named: silent.size > 0 ? namedWhereSilent : named };
+  const shared = { config, model, index, photos, heldOut, score, head: null, proposed, cropProposer, decided: [...decided].sort((a, b) => a - b), named: [...named].sort((a, b) => a - b) };
+  const classifierTags = { index, decided: shared.decided, named: silent.size > 0 ? namedWhereSilent : named, lookedFor: silent.size > 0 ? undecidedBy(photos.filter(({ name }) => !silent.has(name)), lookedFor) : lookedFor };
   if (config.classifier === null || config.weights !== null) {
     const fromTokens = config.phases.some((phase) => phase.from === "tokens");
     if (fromTokens && config.weights === null) throw new TrainError("bad-train-config", `${file}: a phase from tokens needs a classifier or weights to start from`);
@@ -172,6 +170,12 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
   const start = model.classifier === true ? await startClassifier(shared, begun, classifier, classifierTags, options) : begun;
   const features = config.phases.some((phase) => phase.losses.distillation > 0) ? projectAll(pooled, start, model.textWidth) : null;
   return { ...shared, cache, positions, features, start };
+}
+
+/** Tags of which these photos say nothing. */
+function undecidedBy(photos: readonly TrainingPhoto[], tags: ReadonlySet<number>): Set<number> {
+  const rows = [...new Set(photos.map(({ targets }) => targets))];
+  return new Set([...tags].filter((id) => rows.every((targets) => targets[id] === unknown)));
 }
 
 /** The encoder's tokens of the training photos, and each photo's place among them. */

@@ -34,8 +34,6 @@ export interface TrainResult {
   readonly decided: readonly number[];
   /** Those of them that labels name, and do not only imply. */
   readonly named: readonly number[];
-  /** Tags, by id, that further labels of some photos ask about: of other photos, that say nothing of them, many show them. */
-  readonly lookedFor: readonly number[];
   /** Tags that a classifier proposes, decided or not. */
   readonly proposed: readonly number[];
 }
@@ -48,10 +46,10 @@ export interface TrainResult {
 export async function train(file: string, options: TrainOptions): Promise<TrainResult> {
   await mkdir(options.out, { recursive: true });
   const prepared = await prepare(file, options);
-  const { config, model, index, heldOut, decided, named, lookedFor, proposed } = prepared;
+  const { config, model, index, heldOut, decided, named, proposed } = prepared;
   try {
     const weights = await runPhases(prepared, options);
-    return { model, tags: index.tags, weights, config, heldOut, decided, named, lookedFor, proposed };
+    return { model, tags: index.tags, weights, config, heldOut, decided, named, proposed };
   } finally {
     await prepared.cache?.[Symbol.asyncDispose]();
   }

@@ -50,15 +50,16 @@ test("tags that stand for classes begin with the classifier's rows, those that l
   const some = pretrainedRows(classifier, { index, named: new Set([2, 5]) });
   assert.deepEqual([...some.keys()], [0]);
   const given = initialWeights(plain, 1);
-  const fitted = { ids: [2, 4], rows: noise([2, 1280]).data, biases: Float32Array.of(-4, -5) };
+  const fitted = { ids: [2, 4, 5], lookedFor: new Set([1, 5]), rows: noise([3, 1280]).data, biases: Float32Array.of(-4, -5, -6) };
   const weights = withClassifierRows(given, model, some, fitted);
   const rows = weights.get("classifier.weight")!;
   assert.deepEqual(rows.shape, [6, 1280]);
   close(row(rows.data, 0), row(weight.data, 1).map((v) => 0.6 * v));
   close(row(rows.data, 2), row(fitted.rows, 0).map((v) => 0.06 * v));
   close(row(rows.data, 4), row(fitted.rows, 1).map((v) => 0.06 * v));
-  for (const id of [1, 3, 5]) assert.ok(row(rows.data, id).every((v) => v === 0), `tag ${id}`);
-  close([...(weights.get("similarity_bias")!.data as Float32Array)], [...given.get("similarity_bias")!.data].map((v, id) => v + ({ 0: 0.6, 2: -0.24, 4: -0.3 }[id] ?? 0)));
+  close(row(rows.data, 5), row(fitted.rows, 2).map((v) => 0.2 * v));
+  for (const id of [1, 3]) assert.ok(row(rows.data, id).every((v) => v === 0), `tag ${id}`);
+  close([...(weights.get("similarity_bias")!.data as Float32Array)], [...given.get("similarity_bias")!.data].map((v, id) => v + ({ 0: 0.6, 2: -0.24, 4: -0.3, 5: -1.2 }[id] ?? 0)));
   for (const [name, tensor] of given) if (name !== "similarity_bias") assert.equal(weights.get(name), tensor, name);
 });
 
