@@ -20,7 +20,7 @@ export interface FurtherLabels {
   fill(targets: Int8Array, key: string, labelled: Int8Array): void;
 }
 
-/** Before a tag of which it was not sure whether the photo shows it. */
+/** Before a tag of which whoever looked was not sure. */
 const unsure = "?";
 
 /**
