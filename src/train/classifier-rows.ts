@@ -1,4 +1,5 @@
 import { pixelTagIds } from "../data/pixel-tags.js";
+import { unknown } from "../data/tag-targets.js";
 import type { Params } from "../graph/params.js";
 import type { Value } from "../graph/value.js";
 import { featureWidth, type RamConfig } from "../model/config.js";
@@ -7,6 +8,7 @@ import { float32, type Tensor } from "../tensor/tensor.js";
 import type { TagIndex } from "../vocab/tag-index.js";
 import { keptOutputs, type KeptFrom } from "./kept-outputs.js";
 import { fitLinearProbe, type LinearProbe } from "./linear-probe.js";
+import type { TrainingPhoto } from "./photo-store.js";
 import type { Classifier } from "./read-classifier.js";
 import { TrainError } from "./train-error.js";
 import type { TrainOptions } from "./train-options.js";
@@ -61,6 +63,13 @@ export async function startClassifier(shared: KeptFrom, given: TrainingState, cl
   const absence = Float32Array.from(tags.index.tags, ({ id }) => (decided.has(id) && !pixels.has(id) ? silence : 0));
   const fitted = await fitLinearProbe(ids, { photos, silence: absence, absence, cache, positions: Int32Array.from(photos, ({ name }) => places.get(name)!) }, { steps: Math.min(mostSteps, Math.max(leastSteps, Math.ceil((passes * photos.length) / 256))), seed: config.seed }, options);
   return withClassifierRows(given, model, pretrained, { ids, lookedFor: tags.lookedFor, ...fitted });
+}
+
+/** Those of the tags of which these photos say nothing. */
+export function undecidedBy(photos: readonly Pick<TrainingPhoto, "targets">[], tags: ReadonlySet<number>): Set<number> {
+  // Photos of the same labels share their targets.
+  const rows = [...new Set(photos.map(({ targets }) => targets))];
+  return new Set([...tags].filter((id) => rows.every((targets) => targets[id] === unknown)));
 }
 
 /** Mean rows [width] and biases of a pretrained classifier's classes, by the tag that stands for them. */

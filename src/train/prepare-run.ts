@@ -13,7 +13,7 @@ import { float32 } from "../tensor/tensor.js";
 import { indexTags, type TagIndex } from "../vocab/tag-index.js";
 import type { Tag } from "../vocab/tag.js";
 import { parseTags } from "../vocab/tag-list.js";
-import { hasClassifierRows, startClassifier } from "./classifier-rows.js";
+import { hasClassifierRows, startClassifier, undecidedBy } from "./classifier-rows.js";
 import { startFromClassifier } from "./classifier-start.js";
 import { denyKinds } from "./denied-kinds.js";
 import { initialWeights } from "./initial-weights.js";
@@ -170,12 +170,6 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
   const start = model.classifier === true ? await startClassifier(shared, begun, classifier, classifierTags, options) : begun;
   const features = config.phases.some((phase) => phase.losses.distillation > 0) ? projectAll(pooled, start, model.textWidth) : null;
   return { ...shared, cache, positions, features, start };
-}
-
-/** Tags of which these photos say nothing. */
-function undecidedBy(photos: readonly TrainingPhoto[], tags: ReadonlySet<number>): Set<number> {
-  const rows = [...new Set(photos.map(({ targets }) => targets))];
-  return new Set([...tags].filter((id) => rows.every((targets) => targets[id] === unknown)));
 }
 
 /** The encoder's tokens of the training photos, and each photo's place among them. */

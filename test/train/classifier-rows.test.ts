@@ -12,7 +12,7 @@ import { embedRows, type RamConfig } from "../../src/model/config.js";
 import { bankGraph, ramGraphs, ramPlus } from "../../src/model/ram-plus.js";
 import { normal, seededRandom } from "../../src/tensor/random.js";
 import { float32, type Tensor } from "../../src/tensor/tensor.js";
-import { pretrainedRows, withClassifierRows } from "../../src/train/classifier-rows.js";
+import { pretrainedRows, undecidedBy, withClassifierRows } from "../../src/train/classifier-rows.js";
 import { finetune } from "../../src/train/finetune.js";
 import { finishModel } from "../../src/train/finish-model.js";
 import { weightsOfAll, weightsOfTags } from "../../src/train/label-rows.js";
@@ -61,6 +61,13 @@ test("tags that stand for classes begin with the classifier's rows, those that l
   for (const id of [1, 3]) assert.ok(row(rows.data, id).every((v) => v === 0), `tag ${id}`);
   close([...(weights.get("similarity_bias")!.data as Float32Array)], [...given.get("similarity_bias")!.data].map((v, id) => v + ({ 0: 0.6, 2: -0.24, 4: -0.3, 5: -1.2 }[id] ?? 0)));
   for (const [name, tensor] of given) if (name !== "similarity_bias") assert.equal(weights.get(name), tensor, name);
+});
+
+test("tags that small photos show or lack have no larger share, whoever else was asked about them", () => {
+  const shared = Int8Array.of(-1, 0, -1, -1);
+  const photos = [shared, shared, Int8Array.of(-1, -1, 1, -1)].map((targets) => ({ targets }));
+  assert.deepEqual([...undecidedBy(photos, new Set([0, 1, 2]))], [0]);
+  assert.deepEqual([...undecidedBy([], new Set([0, 1, 2]))], [0, 1, 2]);
 });
 
 test("a linear probe learns what labels and proposals say, and nothing of tags of which they are silent", async () => {
