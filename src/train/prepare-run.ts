@@ -85,8 +85,19 @@ async function readVocabulary(file: string): Promise<Tag[]> {
   );
 }
 
-function unknownTag(file: string, name: string): never {
-  throw new TrainError("bad-train-config", `${file}: leaveOut names ${JSON.stringify(name)}, which is no tag of the vocabulary`);
+/** The id of a tag that `place` of a configuration names. */
+function idOf(index: TagIndex, name: string, file: string, place: string): number {
+  const tag = index.byName(name);
+  if (tag === undefined) throw new TrainError("bad-train-config", `${file}: ${place} names ${JSON.stringify(name)}, which is no tag of the vocabulary`);
+  return tag.id;
+}
+
+/** A step draws as many tags as its phase says, of those that the phase names. */
+function checkPhaseTags({ phases }: TrainConfig, index: TagIndex, file: string): void {
+  for (const { name, tags, drawnTags } of phases) {
+    const ids = new Set(tags.map((tag) => idOf(index, tag, file, `phase ${name}`)));
+    if (ids.size > 0 && drawnTags > ids.size) throw new TrainError("bad-train-config", `${file}: phase ${name} draws ${drawnTags} tags of ${ids.size}: lower its drawnTags, or name more tags`);
+  }
 }
 
 /** Kept tokens are the start's: an encoder that has trained since gives others. And they are of the model's size. */
@@ -118,7 +129,8 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
   const [decided, named, namedWhereSilent, lookedFor] = [new Set<number>(), new Set<number>(), new Set<number>(), new Set<number>()];
   /** Names of photos whose silence a classifier fills. */
   const silent = new Set<string>();
-  const leftOut = config.leaveOut.map((name) => index.byName(name)?.id ?? unknownTag(file, name));
+  const leftOut = config.leaveOut.map((name) => idOf(index, name, file, "leaveOut"));
+  checkPhaseTags(config, index, file);
   for (const source of config.sources) {
     const loaded = await loadSource(source, base, index, config.seed, options.signal);
     for (const id of loaded.covered) decided.add(id);

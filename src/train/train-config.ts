@@ -30,6 +30,8 @@ export interface TrainPhase {
   readonly batch: number;
   /** Tags drawn at each step. */
   readonly drawnTags: number;
+  /** Tags, by name, of which alone labels count, and whose descriptions alone train; none: all. */
+  readonly tags: readonly string[];
   readonly rate: number;
   readonly warmup: number;
   /** Multipliers of the rate by the beginning of a parameter's name, the longest that fits; 0 freezes. Others train at the rate. */
@@ -204,6 +206,7 @@ function parsePhase(f: Fields): TrainPhase {
     steps: f.count("steps"),
     batch: f.count("batch"),
     drawnTags: f.count("drawnTags"),
+    tags: f.texts("tags"),
     rate: f.number("rate"),
     warmup: f.number("warmup", 0),
     rateScales: f.numbers("rateScales"),

@@ -174,12 +174,14 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, { 
   if (since > 0) await report(step, chosen.validation);
   return chosen.state;
 
-  function batchMaker({ index, cache, positions, head }: Prepared, workers: AugmentWorkers | null, { from: begin, losses, batch, drawnTags, stochasticDepth, silence: weight }: TrainPhase, phaseNumber: number, branches: number): (step: number) => Promise<Batch> {
+  function batchMaker({ index, cache, positions, head }: Prepared, workers: AugmentWorkers | null, { from: begin, losses, batch, drawnTags, tags, stochasticDepth, silence: weight }: TrainPhase, phaseNumber: number, branches: number): (step: number) => Promise<Batch> {
     const seed = config.seed * 1000 + phaseNumber;
     const classes = new Set(proposed);
+    const learning = tags.length === 0 ? index.tags.map((tag) => tag.id) : [...new Set(tags.map((name) => index.byName(name)!.id))];
     // Those of which something is said.
-    const spoken = new Set([...decided, ...proposed]);
-    const undecided = index.tags.map((tag) => tag.id).filter((id) => !spoken.has(id));
+    const said = new Set([...decided, ...proposed]);
+    const spoken = new Set(learning.filter((id) => said.has(id)));
+    const undecided = learning.filter((id) => !said.has(id));
     // What pixels show by themselves is asked of some photos alone, and seen on most.
     const pixels = new Set(pixelTagIds(index));
     const labelled = new Set(decided);
@@ -192,8 +194,8 @@ async function runPhase(prepared: Prepared, number: number, from: SavedState, { 
       const indices = indicesOf(at);
       const feature = features === null || losses.distillation === 0 ? {} : { feature: rowsOf(features, model.textWidth, indices) };
       const tagged = drawTags(plan, indices, at);
-      const said = cropProposer !== null ? cropInputs(plan, indices, tagged["tag_ids"]!) : losses.classDistillation > 0 && classTargets(plan, indices, tagged["tag_ids"]!);
-      const drawn: Batch = { ...tagged, ...said };
+      const proposals = cropProposer !== null ? cropInputs(plan, indices, tagged["tag_ids"]!) : losses.classDistillation > 0 && classTargets(plan, indices, tagged["tag_ids"]!);
+      const drawn: Batch = { ...tagged, ...proposals };
       // A photo that cannot be read carries no loss, and the run goes on.
       const forget = (row: number, message: string): void => {
         for (const name of ["known", "class_targets", "silent", "asked"]) {

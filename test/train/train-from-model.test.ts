@@ -50,6 +50,20 @@ test("a phase may train on pictures of another size than the model looks at; kep
   await assert.rejects(train(wrong, { out: join(folder.path, "other") }), { code: "bad-train-config", message: /phase head has an imageSize of its own/ });
 });
 
+test("of a phase's tags alone labels count, and their descriptions alone train", async () => {
+  await using folder = await temporaryFolder();
+  const still = Object.fromEntries(["image_proj", "tagging_head", "reweight_scale", "wordvec_proj", "fc", "similarity_scale"].map((name) => [name, 0]));
+  const own = { ...phase, steps: 20, drawnTags: 2, tags: ["Green", "colour"], rateScales: still };
+  const run = await train(await writeRun(folder.path, [own]), { out: join(folder.path, "run"), device: "cpu" });
+  const start = await train(await writeRun(folder.path, [{ ...own, steps: 1, rate: 0 }]), { out: join(folder.path, "start"), device: "cpu" });
+  const width = smallConfig.descriptions * smallConfig.textWidth;
+  // What has a row for each tag: the label table, and the similarity's bias.
+  const changed = new Set<string>();
+  for (const [name, { data }] of run.weights) for (const [i, value] of data.entries()) if (value !== start.weights.get(name)!.data[i]) changed.add(`${name} ${Math.floor(i / (name === "label_embed" ? width : 1))}`);
+  assert.deepEqual([...changed], ["label_embed 1", "label_embed 3", "similarity_bias 1", "similarity_bias 3"]);
+  for (const [tags, message] of [[["purple"], /phase head names "purple", which is no tag/], [["green", "GREEN"], /draws 2 tags of 1/]] as const) await assert.rejects(train(await writeRun(folder.path, [{ ...own, tags }]), { out: join(folder.path, "no") }), { code: "bad-train-config", message });
+});
+
 test("what tokens and distillation ask for is told before anything runs", async () => {
   await using folder = await temporaryFolder();
   const whole = { ...phase, name: "whole", from: "pixels", steps: 2, batch: 4, rate: 1e-3, losses: { tagging: 1, distillation: 1 } };
