@@ -22,7 +22,7 @@ export const hasClassifierRows = (weights: TrainingState): boolean => weights.ha
  * network, the latter sees the same photos. Measured: with less of the former classes stand first less often; with more of either what photos of
  * 64 pixels, enlarged, show is ranked worse; with more for tags that these say nothing of, nothing is.
  */
-const shares = { pretrained: 0.6, fitted: 0.06, lookedFor: 0.2 } as const;
+const shares = { pretrained: 0.6, fitted: 0.06, lookedFor: 0.6 } as const;
 
 /** Weight of a decided tag's absence on a photo that says nothing of it. */
 const silence = 0.1;

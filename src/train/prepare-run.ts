@@ -28,6 +28,7 @@ import { hasSideWeights, startSideNetwork, withoutSideNetwork } from "./side-sta
 import type { TokenCache } from "./token-cache.js";
 import { byBeginning, parseTrainConfig, rateScaleOf, type TrainConfig } from "./train-config.js";
 import { TrainError } from "./train-error.js";
+import { tagTables } from "./tag-tables.js";
 import type { TrainOptions } from "./train-options.js";
 import type { TrainingState } from "./trainer.js";
 import { weightsOnly } from "./weight-average.js";
@@ -163,7 +164,7 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
       return hasSideNetwork(model.encoder) && !hasSideWeights(found) ? startSideNetwork(shared, found, classifier ?? noClassifier(file, path, "side network"), options) : found;
     };
     const given = config.weights === null ? initialWeights(model, config.seed) : await read(config.weights);
-    const begun = config.blend === null ? given : blended(given, await read(config.blend.with), byBeginning(config.blend.shares, config.blend.share));
+    const begun = config.blend === null ? given : blended(model, given, await read(config.blend.with), byBeginning(config.blend.shares, config.blend.share), config.blend.tags.map((name) => idOf(index, name, file, "blend")));
     const start = model.classifier === true && !hasClassifierRows(begun) ? await startClassifier(shared, begun, classifier ?? noClassifier(file, config.weights!, "classifier of its own"), classifierTags, options) : begun;
     const distils = config.weights !== null && config.phases.some((phase) => phase.losses.distillation > 0);
     const teacher = config.teacher === null ? start : await read(config.teacher);
@@ -204,13 +205,16 @@ function noClassifier(file: string, path: string, lacking: string): never {
   throw new TrainError("bad-train-config", `${file}: ${path} has no ${lacking}, and there is no classifier for it to begin with`);
 }
 
-/** Weights between two of the same network. Throws a TrainError (missing-weight) where the other lacks one. */
-function blended(a: TrainingState, b: TrainingState, shareOf: (name: string) => number): TrainingState {
+/** Weights between two of the same network; of what has rows for tags those of `ids` alone, if there are any. Throws a TrainError (missing-weight) where the other lacks one. */
+function blended(model: RamConfig, a: TrainingState, b: TrainingState, shareOf: (name: string) => number, ids: readonly number[]): TrainingState {
+  const blocks = new Map<string, number>(tagTables(model));
+  const chosen = new Set(ids);
   return new Map([...a].map(([name, tensor]) => {
-    const share = shareOf(name);
+    const [share, block] = [shareOf(name), blocks.get(name)];
     const [own, other] = [tensor.data as Float32Array, b.get(name)?.data as Float32Array | undefined];
     if (other === undefined) throw new TrainError("missing-weight", `the weights to blend with have no ${name}`);
-    return [name, float32(tensor.shape, own.map((v, i) => (1 - share) * v + share * other[i]!))];
+    const mixed = (i: number): boolean => block === undefined || chosen.size === 0 || chosen.has(Math.floor(i / block));
+    return [name, float32(tensor.shape, own.map((v, i) => (mixed(i) ? (1 - share) * v + share * other[i]! : v)))];
   }));
 }
 

@@ -67,8 +67,8 @@ export interface TrainConfig {
   readonly classifier: string | null;
   /** Weights to go on from: another run's state (.safetensors), or a model folder, whose tags keep their rows by name. */
   readonly weights: string | null;
-  /** Weights to mix into these: (1 - share) of `weights`, `share` of these. Null: none. `shares` are those of parameters by the beginning of their names, the longest that fits. Between a model and what was trained from it, what was learnt stays and what was forgotten returns (Wortsman et al. 2022, arXiv 2109.01903). */
-  readonly blend: { readonly with: string; readonly share: number; readonly shares: Readonly<Record<string, number>> } | null;
+  /** Weights to mix into these: (1 - share) of `weights`, `share` of these. Null: none. `shares` are those of parameters by the beginning of their names, the longest that fits; of what has rows for tags only those of `tags`, by name, are mixed, or all where none are named. Between a model and what was trained from it, what was learnt stays and what was forgotten returns (Wortsman et al. 2022, arXiv 2109.01903). */
+  readonly blend: { readonly with: string; readonly share: number; readonly shares: Readonly<Record<string, number>>; readonly tags: readonly string[] } | null;
   /** Weights whose image embeddings distillation holds to; null: those that the run starts from. */
   readonly teacher: string | null;
   /** Folder of a classifier whose probabilities are the targets of tags that labels say nothing of, for sources with `proposals`. */
@@ -248,7 +248,7 @@ export function parseTrainConfig(json: unknown, file: string): TrainConfig {
     vocabulary: f.text("vocabulary"),
     classifier: f.get("classifier") == null ? null : f.text("classifier"),
     weights: f.get("weights") == null ? null : f.text("weights"),
-    blend: f.get("blend") == null ? null : f.object("blend").whole((b) => ({ with: b.text("with"), share: b.number("share", undefined, (v) => v >= 0 && v <= 1), shares: b.numbers("shares", (v) => v <= 1) })),
+    blend: f.get("blend") == null ? null : f.object("blend").whole((b) => ({ with: b.text("with"), share: b.number("share", undefined, (v) => v >= 0 && v <= 1), shares: b.numbers("shares", (v) => v <= 1), tags: b.texts("tags") })),
     teacher: f.get("teacher") == null ? null : f.text("teacher"),
     proposer: f.get("proposer") == null ? null : f.text("proposer"),
     sources: f.list("sources", parseSource),

@@ -91,6 +91,12 @@ test("a start between two, tags left out, repeated sources", async () => {
     const share = name.startsWith("visual_encoder.blocks.3.") ? 0.5 : name.startsWith("visual_encoder.") ? 0.1 : 0.25;
     for (let i = 0; i < a.length; i += 37) assert.ok(Math.abs(Number(data[i]) - ((1 - share) * a[i]! + share * b[i]!)) < 1e-6, name);
   }
+  const rows = await train(write({ ...config, weights: "a/state.safetensors", blend: { with: "model", share: 0.25, tags: ["Green"] }, phases: [{ ...still, losses: { tagging: 1 } }] }), { out: join(folder.path, "d"), device: "cpu" });
+  const width = smallConfig.descriptions * smallConfig.textWidth;
+  for (const [name, block] of [["label_embed", width], ["similarity_bias", 1], ["fc.weight", Infinity]] as const) {
+    const [a, b, mix] = [trained, start, rows].map(({ weights }) => weights.get(name)!.data as Float32Array) as [Float32Array, Float32Array, Float32Array];
+    for (let i = 0; i < a.length; i++) assert.ok(Math.abs(mix[i]! - (block === Infinity || Math.floor(i / block) === 1 ? 0.75 * a[i]! + 0.25 * b[i]! : a[i]!)) < 1e-6, `${name} ${i}`);
+  }
   assert.deepEqual(trained.decided.map((id) => trained.tags[id]!.en), ["red", "green", "blue", "colour"]);
   assert.deepEqual(mixed.decided.map((id) => mixed.tags[id]!.en), ["green", "blue", "colour"]);
   assert.deepEqual([trained, mixed].map(({ named, tags }) => named.map((id) => tags[id]!.en)), [["red", "green", "blue"], ["green", "blue"]]);
