@@ -25,10 +25,10 @@ import { scorePhotos } from "./score-photos.js";
 import { proposalsFor, type Proposals } from "./proposals.js";
 import { readClassifier } from "./read-classifier.js";
 import { hasSideWeights, startSideNetwork, withoutSideNetwork } from "./side-start.js";
+import { tagTables } from "./tag-tables.js";
 import type { TokenCache } from "./token-cache.js";
 import { byBeginning, parseTrainConfig, rateScaleOf, type TrainConfig } from "./train-config.js";
 import { TrainError } from "./train-error.js";
-import { tagTables } from "./tag-tables.js";
 import type { TrainOptions } from "./train-options.js";
 import type { TrainingState } from "./trainer.js";
 import { weightsOnly } from "./weight-average.js";
@@ -93,8 +93,9 @@ function idOf(index: TagIndex, name: string, file: string, place: string): numbe
   return tag.id;
 }
 
-/** A step draws as many tags as its phase says, of those that the phase names. */
-function checkPhaseTags({ phases }: TrainConfig, index: TagIndex, file: string): void {
+/** Told before photos are read: tags that are none, and a phase whose steps draw more tags than it names. */
+function checkTagNames({ blend, phases }: TrainConfig, index: TagIndex, file: string): void {
+  for (const name of blend?.tags ?? []) idOf(index, name, file, "blend");
   for (const { name, tags, drawnTags } of phases) {
     const ids = new Set(tags.map((tag) => idOf(index, tag, file, `phase ${name}`)));
     if (ids.size > 0 && drawnTags > ids.size) throw new TrainError("bad-train-config", `${file}: phase ${name} draws ${drawnTags} tags of ${ids.size}: lower its drawnTags, or name more tags`);
@@ -131,7 +132,7 @@ export async function prepare(file: string, options: TrainOptions): Promise<Prep
   /** Names of photos whose silence a classifier fills. */
   const silent = new Set<string>();
   const leftOut = config.leaveOut.map((name) => idOf(index, name, file, "leaveOut"));
-  checkPhaseTags(config, index, file);
+  checkTagNames(config, index, file);
   for (const source of config.sources) {
     const loaded = await loadSource(source, base, index, config.seed, options.signal);
     for (const id of loaded.covered) decided.add(id);

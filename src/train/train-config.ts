@@ -30,7 +30,7 @@ export interface TrainPhase {
   readonly batch: number;
   /** Tags drawn at each step. */
   readonly drawnTags: number;
-  /** Tags, by name, of which alone labels count, and whose descriptions alone train; none: all. */
+  /** Tags, by name, of which alone labels count; none: all. Rows of others get no gradient (but decay, where there is a `weightDecay`). */
   readonly tags: readonly string[];
   readonly rate: number;
   readonly warmup: number;

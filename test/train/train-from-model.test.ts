@@ -97,6 +97,7 @@ test("a start between two, tags left out, repeated sources", async () => {
     const [a, b, mix] = [trained, start, rows].map(({ weights }) => weights.get(name)!.data as Float32Array) as [Float32Array, Float32Array, Float32Array];
     for (let i = 0; i < a.length; i++) assert.ok(Math.abs(mix[i]! - (block === Infinity || Math.floor(i / block) === 1 ? 0.75 * a[i]! + 0.25 * b[i]! : a[i]!)) < 1e-6, `${name} ${i}`);
   }
+  await assert.rejects(train(write({ ...config, blend: { with: "model", share: 0.25, tags: ["purple"] } }), { out: join(folder.path, "e") }), { code: "bad-train-config", message: /blend names "purple"/ });
   assert.deepEqual(trained.decided.map((id) => trained.tags[id]!.en), ["red", "green", "blue", "colour"]);
   assert.deepEqual(mixed.decided.map((id) => mixed.tags[id]!.en), ["green", "blue", "colour"]);
   assert.deepEqual([trained, mixed].map(({ named, tags }) => named.map((id) => tags[id]!.en)), [["red", "green", "blue"], ["green", "blue"]]);
