@@ -10,7 +10,7 @@ const share = 1 / 3;
 /**
  * Makes what lifts the logits of tags that others imply: where the surest tag that implies it is surer than a tag, by logits, it
  * comes a third of the way up to that one, unless it is not to be `lifted`. A photo that shows a dog shows an animal; a third, since the surest of many
- * is often too sure: of the embedded model's photos kept out, it ranks best between 0.2 and 0.4. For logits that compare across tags, as those of models that were trained with parents.
+ * is often too sure: half ranks the embedded model's photos, small and large, worse. For logits that compare across tags, as those of models that were trained with parents.
  */
 export function impliedLift(tags: readonly Omit<Tag, "id">[]): LiftImplied {
   const index = indexTags(tags.map((tag, id) => ({ ...tag, id })));
