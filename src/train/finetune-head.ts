@@ -6,7 +6,7 @@ import { embedRows, type RamConfig } from "../model/config.js";
 import { permutation, seededRandom } from "../tensor/random.js";
 import { indexTags } from "../vocab/tag-index.js";
 import type { Tag } from "../vocab/tag.js";
-import { bestF1Threshold } from "./calibrate.js";
+import { bestF1Threshold } from "./f1-threshold.js";
 import type { FinetuneOptions } from "./finetune.js";
 import { labelsOf, withLabels } from "./finetune-labels.js";
 import { finetuneReport, type FinetuneResult } from "./finetune-report.js";

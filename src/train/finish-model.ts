@@ -52,7 +52,7 @@ const outstandingShare = 0.01;
  * How far a threshold that labels gave moves the logit at which a tag is as sure as others. Measured: with less the first tags are
  * right more often where a photo shows one thing, with more where it shows several.
  */
-const labelsShare = 0.25;
+const labelsShare = 0.2;
 /** A photo to which the classifier gives a tag with more does not count as one that lacks it. */
 const mayShow = 0.1;
 
@@ -144,7 +144,7 @@ function fitThresholds(result: TrainResult, logits: readonly Float32Array[]): Fi
  * labels, but with proposals, have one that together are right as often, by the probabilities that the classifier gives, and so have tags with
  * too few photos each, by labels; the others one that few photos exceed. Where the network has a bias for each tag, these are shifted first, so
  * that scores of different tags can be compared: to the same score for all comes where a tag stands out from photos that lack it (of tags
- * that a classifier alone speaks of, half of the way from there to where they do on average); of tags whose threshold labels gave, a quarter of the way from there to the threshold. Thresholds are fitted to scores as a tagger
+ * that a classifier alone speaks of, half of the way from there to where they do on average); of tags whose threshold labels gave, a fifth of the way from there to the threshold. Thresholds are fitted to scores as a tagger
  * gives them, with tags that others imply lifted (`impliedLift`) but for those that labels name. Gives what became of each tag.
  */
 export async function finishModel(result: TrainResult, folder: string, options: FinishOptions = {}): Promise<readonly FinishedTag[]> {
