@@ -4,6 +4,7 @@ import { EvalError } from "./eval-error.js";
 import { mean } from "./evaluate-scores.js";
 import { isotonicMap } from "./isotonic.js";
 import { ratios, type Counts, type PrecisionRecallF1 } from "./precision-recall.js";
+import { resampledF1Threshold } from "./resampled-threshold.js";
 import { allThresholds, fitThreshold, frontier, type ThresholdTarget, type TruthedScores } from "./threshold-target.js";
 
 export interface CalibrateOptions {
@@ -89,7 +90,7 @@ export function calibrate(tags: readonly CalibrationTag[], options: CalibrateOpt
     const fold = tag.photos.map((photo) => partOf.get(photo)!);
     const held = crossValidate(tag, fold, folds, target, least);
     const points = enough ? frontier(allThresholds(tag)) : [];
-    const best = enough ? fitThreshold(target.kind === "f1" ? allThresholds(tag) : points, target) : null;
+    const best = !enough ? null : target.kind === "f1" ? resampledF1Threshold(tag) : fitThreshold(points, target);
     const [before, after] = [ratios(held.before), ratios(held.after)];
     const outcome = !enough ? "few" : best === null ? "not reached" : target.kind === "f1" && !(after.f1 > before.f1) ? "no better" : "fitted";
     const taken = outcome === "fitted";
@@ -145,7 +146,7 @@ function crossValidate(tag: CalibrationTag, fold: readonly number[], folds: numb
     const positives = outside.truth.reduce((sum, v) => sum + v, 0);
     // A part may hold most of the examples: what is left is judged as few examples are.
     const enough = positives >= Math.max(1, least - Math.ceil(least / folds)) && positives < outside.truth.length;
-    const fitted = enough ? (fitThreshold(allThresholds(outside), target) ?? tag.threshold) : tag.threshold;
+    const fitted = enough ? ((target.kind === "f1" ? resampledF1Threshold(outside) : fitThreshold(allThresholds(outside), target)) ?? tag.threshold) : tag.threshold;
     add(sums.before, decisions(inside, tag.threshold));
     add(sums.after, decisions(inside, fitted));
   }

@@ -3,7 +3,13 @@ import { between } from "./precision-recall.js";
 import { byFallingScore } from "./ranking.js";
 
 /** What a threshold is fitted for: the best F1, or the most recall at a precision, or the most precision at a recall. */
-export type ThresholdTarget = { readonly kind: "f1" } | { readonly kind: "precision" | "recall"; readonly value: number };
+export type ThresholdTarget = { readonly kind: "f1" } | LevelTarget;
+
+/** A precision or a recall that is to be reached. */
+export interface LevelTarget {
+  readonly kind: "precision" | "recall";
+  readonly value: number;
+}
 
 /** In words: "f1", "precision=0.8". */
 export const targetText = (target: ThresholdTarget): string => (target.kind === "f1" ? "f1" : `${target.kind}=${target.value}`);
@@ -42,16 +48,9 @@ export function frontier(points: readonly ThresholdPoint[], most = 32): Threshol
   return Array.from({ length: most }, (_, i) => kept[Math.round((i * (kept.length - 1)) / (most - 1))]!);
 }
 
-/** The threshold that serves a target best; null: none reaches it. Of equal F1 the highest. */
-export function fitThreshold(points: readonly ThresholdPoint[], target: ThresholdTarget): number | null {
-  switch (target.kind) {
-    case "f1": {
-      const f1 = ({ precision, recall }: ThresholdPoint): number => (2 * precision * recall) / (precision + recall + 1e-12);
-      return points.reduce<ThresholdPoint | null>((best, point) => (best === null || f1(point) > f1(best) ? point : best), null)?.threshold ?? null;
-    }
-    case "precision":
-      return points.findLast(({ precision }) => precision >= target.value)?.threshold ?? null;
-    case "recall":
-      return points.find(({ recall }) => recall >= target.value)?.threshold ?? null;
-  }
+/** Of the thresholds that reach a level the one that has most of the other, the highest of several; null: none reaches it. For the best F1: `resampledF1Threshold`. */
+export function fitThreshold(points: readonly ThresholdPoint[], { kind, value }: LevelTarget): number | null {
+  const other = kind === "precision" ? "recall" : "precision";
+  const reached = points.filter((point) => point[kind] >= value);
+  return reached.reduce<ThresholdPoint | null>((best, point) => (best === null || point[other] > best[other] ? point : best), null)?.threshold ?? null;
 }

@@ -40,3 +40,12 @@ export function permutation(count: number, random: Random): Int32Array {
 export function normal(random: Random): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }
+
+/** A Poisson-distributed number (Knuth's multiplication); of a mean above 30 a rounded normal one, which is as good and does not take as long. */
+export function poisson(mean: number, random: Random): number {
+  if (mean > 30) return Math.max(0, Math.round(mean + Math.sqrt(mean) * normal(random)));
+  const limit = Math.exp(-mean);
+  let count = 0;
+  for (let product = random(); product > limit; product *= random()) count++;
+  return count;
+}

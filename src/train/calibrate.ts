@@ -1,4 +1,4 @@
-import { baggedF1Threshold, limited, type FittedThreshold } from "./f1-threshold.js";
+import { preciseF1Threshold, limited, type FittedThreshold } from "./f1-threshold.js";
 
 /** Precision that a threshold should give, and that without which a tag is off. */
 const [wanted, tolerated] = [0.6, 0.4];
@@ -9,7 +9,7 @@ const [wanted, tolerated] = [0.6, 0.4];
  */
 export function trustedThreshold(scores: readonly number[], truth: readonly boolean[], least: number): FittedThreshold | "off" | null {
   if (truth.filter(Boolean).length < least) return null;
-  return baggedF1Threshold(scores, truth, least, wanted) ?? baggedF1Threshold(scores, truth, least, tolerated) ?? "off";
+  return preciseF1Threshold(scores, truth, least, wanted) ?? preciseF1Threshold(scores, truth, least, tolerated) ?? "off";
 }
 
 /**
