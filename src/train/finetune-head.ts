@@ -6,7 +6,7 @@ import { embedRows, type RamConfig } from "../model/config.js";
 import { permutation, seededRandom } from "../tensor/random.js";
 import { indexTags } from "../vocab/tag-index.js";
 import type { Tag } from "../vocab/tag.js";
-import { bestF1Threshold } from "./f1-threshold.js";
+import { preciseF1Threshold } from "./f1-threshold.js";
 import type { FinetuneOptions } from "./finetune.js";
 import { labelsOf, withLabels } from "./finetune-labels.js";
 import { finetuneReport, type FinetuneResult } from "./finetune-report.js";
@@ -83,6 +83,6 @@ export async function finetuneHead(folder: string, photos: string, options: Fine
 
 function thresholdOf(heldOut: readonly TrainingPhoto[], logits: readonly Float32Array[], tag: number): number | null {
   const said = heldOut.flatMap(({ targets }, i) => (targets[tag] === -1 ? [] : [i]));
-  const best = bestF1Threshold(said.map((i) => sigmoid(logits[i]![tag]!)), said.map((i) => heldOut[i]!.targets[tag] === 1), leastPositives);
+  const best = preciseF1Threshold(said.map((i) => sigmoid(logits[i]![tag]!)), said.map((i) => heldOut[i]!.targets[tag] === 1), leastPositives);
   return best === null ? null : Math.round(best.threshold * 1e4) / 1e4;
 }
