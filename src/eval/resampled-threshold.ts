@@ -1,14 +1,12 @@
 import { poisson, seededRandom, type Random } from "../tensor/random.js";
 import { byFallingScore } from "./ranking.js";
+import { leastHits } from "./threshold-target.js";
 
 /** Photos drawn again so often. With a tenth of it, thresholds of tags with few photos still differ by the seed. */
 const mostResamples = 1000;
 /** Drawn counts in all, beyond which there are fewer resamples: a tag that thousands of photos show needs hardly any. */
 const mostDraws = 2_500_000;
 const seed = 7;
-
-/** Right tags without which a precision of a resample is not believed. */
-const leastHits = 3;
 
 const logit = (p: number): number => Math.log(p / (1 - p));
 

@@ -15,7 +15,7 @@ export interface LevelTarget {
 export const targetText = (target: ThresholdTarget): string => (target.kind === "f1" ? "f1" : `${target.kind}=${target.value}`);
 
 /** Right tags that a threshold must give before a precision is believed. */
-const leastHits = 3;
+export const leastHits = 3;
 
 /** Scores of photos and whether each shows the tag. */
 export interface TruthedScores {

@@ -1,4 +1,4 @@
-import { preciseF1Threshold, limited, type FittedThreshold } from "./f1-threshold.js";
+import { limited, preciseF1Threshold, type FittedThreshold } from "./f1-threshold.js";
 
 /** Precision that a threshold should give, and that without which a tag is off. */
 const [wanted, tolerated] = [0.6, 0.4];

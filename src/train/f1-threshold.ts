@@ -1,12 +1,10 @@
 import { resampledF1Threshold } from "../eval/resampled-threshold.js";
+import { leastHits } from "../eval/threshold-target.js";
 
 /** Lowest and highest threshold that is ever chosen: beyond them a score that is written with four digits says nothing. */
 const bounds = [0.002, 0.9998] as const;
 
 export const limited = (value: number): number => Math.min(Math.max(value, bounds[0]), bounds[1]);
-
-/** One or two right ones say too little about a precision. */
-const leastHits = 3;
 
 /** A threshold with what it does on the photos that it was chosen by. */
 export interface FittedThreshold {

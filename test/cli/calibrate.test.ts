@@ -30,7 +30,7 @@ test("calibrate: photos with labels, then ramplus tag with the calibration; revi
   const fitted = run("calibrate", model, photos, "--labels", join(folder.path, "labels.csv"), "--probabilities");
   assert.equal(fitted.status, 1, fitted.stderr);
   assert.match(fitted.stderr, /labelled photos that are not there: 1: gone\.png/);
-  assert.match(fitted.stdout, /40 photos, 1 tags, for f1; on photos left out, in 5 parts:\n {2}before {3}precision 0\.833, recall 1\.000, F1 0\.909; mean F1 of the tags 0\.909\n {2}after {4}precision [01]\.\d{3}, recall [01]\.\d{3}, F1 0\.9[5-9]\d/);
+  assert.match(fitted.stdout, /40 photos, 1 tags, for f1; on photos left out, in 5 parts:\n {2}before {3}precision 0\.833, recall 1\.000, F1 0\.909; mean F1 of the tags 0\.909\n {2}after {4}precision (?:0\.9\d\d|1\.000), recall (?:0\.9\d\d|1\.000), F1 0\.9[5-9]\d/);
   assert.match(fitted.stdout, /fitted {7}1 tags/);
   const before = run("tag", join(photos, "6.png"), "--model", model, "--calibration", "none", "--format", "jsonl");
   const after = run("tag", join(photos, "6.png"), "--model", model, "--format", "jsonl");
